@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Partition, ISR, high watermark, leader epochs, follower fetchers, purgatory."""
