@@ -5,8 +5,8 @@ A module ``apis/kNN_name.py`` serves the API with key NN and defines one ``API =
 
 The contract of a handler
 -------------------------
-``handle(services, context, request)`` is called on the event loop, one call at a time per connection (as Kafka
-mutes the channel while it works on a request), and returns one of
+``handle(services, context, request)`` is called on the event loop, one call at a time per connection (as
+Kafka mutes the channel while it works on a request), and returns one of
 
 - the response message: the hot path, answered in the same turn of the loop, no task is made;
 - an awaitable of it (a future from the purgatory, or a coroutine): the connection is muted until it is done;
@@ -17,11 +17,11 @@ buffer**. They are valid until the handler returns or, in a coroutine, until its
 therefore appends before it returns or first awaits, and copies (``bytes(view)``) whatever it must keep for
 longer: the buffer is reused for the next bytes of the connection.
 
-Errors: per-partition and per-topic errors belong in the response and are the handler's work. A handler may raise
-``KafkaError`` for an error of the whole request; the edge answers with ``Api.error_response`` when the API has
-one (Kafka's ``AbstractRequest.getErrorResponse``), else with a response that carries the code at its top level,
-else it closes the connection. Anything else that a handler raises is logged and answered in the same way with
-UNKNOWN_SERVER_ERROR.
+Errors: per-partition and per-topic errors belong in the response and are the handler's work. A handler
+may raise ``KafkaError`` for an error of the whole request; the edge answers with ``Api.error_response``
+when the API has one (Kafka's ``AbstractRequest.getErrorResponse``), else with a response that carries the
+code at its top level, else it closes the connection. Anything else that a handler raises is logged and
+answered in the same way with UNKNOWN_SERVER_ERROR.
 """
 
 from __future__ import annotations

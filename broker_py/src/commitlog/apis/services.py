@@ -32,9 +32,9 @@ class AutoTopics(Protocol):
     def create(self, topics: Collection[str]) -> dict[str, ErrorCode]:
         """Begin to create the topics (internal ones with their own settings); returns at once.
 
-        The result is the error to answer for each topic meanwhile: UNKNOWN_TOPIC_OR_PARTITION when the request
-        is on its way, INVALID_TOPIC_EXCEPTION for an illegal name, INVALID_REPLICATION_FACTOR when there are too
-        few brokers alive.
+        The result is the error to answer for each topic meanwhile: UNKNOWN_TOPIC_OR_PARTITION when the
+        request is on its way, INVALID_TOPIC_EXCEPTION for an illegal name, INVALID_REPLICATION_FACTOR
+        when there are too few brokers alive.
         """
 
 
@@ -49,7 +49,7 @@ class ProducerIds(Protocol):
 class Services:
     """One broker's rooms.
 
-    ``config`` and ``broker_epoch()`` change during the broker's life: read them through here, do not keep them.
+    ``config`` and ``broker_epoch()`` change during its life: read them through here, do not keep them.
     """
 
     config: BrokerConfig
