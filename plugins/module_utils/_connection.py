@@ -108,9 +108,8 @@ def brokers_from_zookeeper(zookeeper_connect: str, security_protocol: str, timeo
             brokers.extend(endpoints_of_registration(json.loads(data), security_protocol))
     except NoNodeError as error:
         raise ClusterUnreachable(
-            "zookeeper_connect: ZooKeeper at {0} has no /brokers/ids, so no Kafka cluster is registered there; is a chroot missing?".format(
-                zookeeper_connect
-            )
+            "zookeeper_connect: ZooKeeper at {0} has no /brokers/ids: no Kafka cluster is registered there, "
+            "or its chroot is missing".format(zookeeper_connect)
         ) from error
     except (KazooTimeoutError, KazooException, OSError) as error:
         raise ClusterUnreachable(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import time
 import typing as t
+import uuid
 
 from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import (
     PartitionState,
@@ -234,6 +235,7 @@ def _topic_state(entry: dict[str, t.Any], settings: dict[str, Setting]) -> Topic
 
 def _topic_id_text(topic_id: t.Any) -> t.Optional[str]:
     """The id as Kafka's tools and ZooKeeper write it: URL-safe base64 without padding; None before Kafka 2.8, which had none."""
-    if topic_id is None or topic_id.int == 0:
+    if topic_id is None:
         return None
-    return base64.urlsafe_b64encode(topic_id.bytes).decode().rstrip("=")
+    number = uuid.UUID(str(topic_id))
+    return base64.urlsafe_b64encode(number.bytes).decode().rstrip("=") if number.int else None

@@ -163,8 +163,8 @@ def _check_replicas(current: TopicState, wanted: WantedTopic) -> None:
         odd = [state for state in current.partitions if len(state.replicas) != wanted.replication_factor]
         if odd:
             raise TopicConflict(
-                "replication_factor: partition {0} of {1} has {2} replicas and {3} are wanted; the replicas of existing partitions "
-                "are changed with kafka-reassign-partitions.sh, not by this module".format(
+                "replication_factor: partition {0} of {1} has {2} replicas and {3} are wanted; the replicas of existing "
+                "partitions are changed with kafka-reassign-partitions.sh, not by this module".format(
                     odd[0].partition, current.name, len(odd[0].replicas), wanted.replication_factor
                 )
             )

@@ -60,7 +60,8 @@ options:
   config:
     description:
       - Settings of the topic by Kafka's names, for example C(retention.ms).
-      - A setting that is null returns to the cluster's default. Settings that are not named are left alone, so V({}\) changes nothing.
+      - A setting that is null returns to the cluster's default.
+      - Settings that are not named are left alone, so an empty mapping changes nothing.
       - Lists are joined by commas.
     type: dict
     default: {}
