@@ -6,7 +6,7 @@ The server makes one ``Services`` per broker and one ``RequestContext`` per requ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import random
 
     from commitlog.config.broker import BrokerConfig
-    from commitlog.config.dynamic import DynamicBrokerConfig
     from commitlog.controller.controller import KafkaController
     from commitlog.controller.topic_admin import TopicAdmin
     from commitlog.coordination.client import Coordination
@@ -41,15 +40,27 @@ class AutoTopics(Protocol):
 class ProducerIds(Protocol):
     """Kafka's ProducerIdManager: cluster-wide unique producer ids, handed out from a block."""
 
-    async def generate(self) -> int:
-        """The next producer id; KafkaError(COORDINATOR_LOAD_IN_PROGRESS) when no block can be had in time."""
+    def next_id(self) -> int:
+        """A producer id never used before in this cluster; raises KafkaError COORDINATOR_LOAD_IN_PROGRESS."""
+
+
+class TopicConfigs(Protocol):
+    """The overrides that topics have in ZooKeeper (Kafka's ZkConfigRepository), kept in memory."""
+
+    def overrides(self, topic: str) -> Mapping[str, str]:
+        """What /config/topics/<topic> holds, as last read; empty when nothing is known of the topic."""
+
+    async def load(self, topics: Iterable[str]) -> None:
+        """Read the topics' overrides that were not read yet. Awaited before LeaderAndIsr creates logs:
+        creating a
+        topic writes its overrides without a change notification."""
 
 
 @dataclass
 class Services:
     """One broker's rooms.
 
-    ``config`` and ``broker_epoch()`` change during its life: read them through here, do not keep them.
+    ``config`` and ``broker_epoch()`` change during its life: read them where they are used, do not keep them.
     """
 
     config: BrokerConfig
@@ -65,7 +76,7 @@ class Services:
     producer_ids: ProducerIds
     fetch_sessions: FetchSessionCache
     auto_topics: AutoTopics
-    dynamic_config: DynamicBrokerConfig
+    topic_configs: TopicConfigs
     now_ms: Callable[[], int]
     rng: random.Random
 

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One client connection: frames in, responses out, one request at a time (Kafka's KafkaChannel, muted
+while it works).
+
+The connection owns its receive buffer. The transport reads straight into it, frames are parsed in place,
+and several frames may come with one read. It grows by doubling while a larger frame arrives, so that a
+peer must send bytes to make us hold bytes, and never beyond ``socket.request.max.bytes``; after a run of
+small frames it goes back to its first size.
+
+The buffer and the handlers: ``records`` of a request are views into the buffer. While a request is being
+worked on (``_waiting``) the buffer only takes bytes behind the ones already there; it is compacted,
+replaced or reused only after the request was answered. When it is full meanwhile, reading pauses: that is
+Kafka's mute.
+
+Responses are sent in order. What one wake-up produced goes to the transport in one write. File regions
+are read in bounded pieces, no faster than the peer takes them; until the response is with the transport,
+no further request is looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from struct import Struct
+from typing import TYPE_CHECKING, Protocol
+
+from commitlog.wire.regions import FileRegion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger("commitlog.server.connection")
+
+INITIAL_BUFFER_BYTES = 256 * 1024
+SMALL_FRAMES_BEFORE_SHRINK = 64
+SEND_CHUNK_BYTES = 256 * 1024
+"""The most that is read from a file at once, and the transport's high-water mark."""
+FLUSH_BYTES = 64 * 1024
+"""Responses to pipelined requests are handed on when they reach this, so that backpressure is felt between
+them.
+"""
+
+_INT32 = Struct(">i")
+
+Chunk = bytes | bytearray | memoryview | FileRegion
+Response = list[Chunk]
+
+
+class CloseConnection(Exception):
+    """The request cannot be answered; the connection is closed, alone. The text goes to the log."""
+
+
+class Pending(Protocol):
+    """A request whose answer has to wait."""
+
+    future: asyncio.Future[object]
+
+    def response(self) -> Response | None:
+        """The answer, once ``future`` is done; raises CloseConnection."""
+
+
+class Requests(Protocol):
+    """What the connection hands frames to (the dispatcher)."""
+
+    def handle(self, connection: Connection, frame: memoryview) -> Response | Pending | None:
+        """Answer one request frame; None when there is nothing to send. Raises CloseConnection."""
+
+
+class ConnectionOwner(Protocol):
+    """What knows all connections of a listener: it enforces the limits on their number and their idleness."""
+
+    name: str
+    max_request_bytes: int
+
+    def admit(self, connection: Connection) -> bool:
+        """A connection was made; False when a limit refuses it."""
+
+    def forget(self, connection: Connection) -> None:
+        """An admitted connection is gone."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """See the module's docstring. ``connection_id`` is Kafka's: local:port-remote:port-index."""
+
+    __slots__ = (
+        "_buffer",
+        "_closing",
+        "_end",
+        "_held",
+        "_loop",
+        "_out",
+        "_out_bytes",
+        "_owner",
+        "_pending",
+        "_reading_paused",
+        "_requests",
+        "_small_frames",
+        "_start",
+        "_transport",
+        "_view",
+        "_waiting",
+        "_write_paused",
+        "admitted",
+        "client_host",
+        "client_port",
+        "connection_id",
+        "last_active",
+        "listener_name",
+    )
+
+    def __init__(self, owner: ConnectionOwner, requests: Requests, index: int, *, held: bool) -> None:
+        self._owner = owner
+        self._requests = requests
+        self._held = held
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray(INITIAL_BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._start = 0
+        self._end = 0
+        self._small_frames = 0
+        self._waiting = False
+        self._pending: Pending | None = None
+        self._reading_paused = False
+        self._write_paused = False
+        self._closing = False
+        self._out: deque[Chunk] = deque()
+        self._out_bytes = 0
+        self.admitted = False
+        self.client_host = ""
+        self.client_port = -1
+        self.connection_id = str(index)
+        self.listener_name = owner.name
+        self.last_active = self._loop.time()
+
+    # -- asyncio.BufferedProtocol
+    # ------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        local = transport.get_extra_info("sockname") or ("", -1)
+        remote = transport.get_extra_info("peername") or ("", -1)
+        self.client_host, self.client_port = str(remote[0]), int(remote[1])
+        self.connection_id = f"{local[0]}:{local[1]}-{remote[0]}:{remote[1]}-{self.connection_id}"
+        transport.set_write_buffer_limits(high=SEND_CHUNK_BYTES)
+        if not self._owner.admit(self):
+            self._closing = True
+            transport.abort()
+            return
+        self.admitted = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._out.clear()
+        if self.admitted:
+            self._owner.forget(self)
+        log.debug("Connection with %s (channelId=%s) disconnected", self.client_host, self.connection_id)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._view[self._end :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._end += nbytes
+        self.last_active = self._loop.time()
+        if self._waiting or self._out or self._held:
+            if self._end == len(self._buffer):
+                self._pause_reading()
+            return
+        self._work()
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self._out:
+            self._flush()
+            if not self._out and not self._waiting:
+                self._work()
+
+    # -- for the listener and the handlers
+    # -----------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """A request is being worked on, or its response is still being sent."""
+        return self._waiting or bool(self._out)
+
+    def release(self) -> None:
+        """Answer what came meanwhile: the broker has started to process requests."""
+        if self._held and not self._closing:
+            self._held = False
+            self._work()
+
+    def close(self) -> None:
+        """Close after what is queued with the transport has been sent; read no more."""
+        if not self._closing:
+            self._flush()
+            self._closing = True
+            assert self._transport is not None
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- frames
+    # ---------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """Answer the complete frames in the buffer until one has to wait, then send what was answered."""
+        try:
+            while not (self._waiting or self._closing):
+                frame = self._next_frame()
+                if frame is None:
+                    break
+                result = self._requests.handle(self, frame)
+                if result is None:
+                    continue
+                if not isinstance(result, list):
+                    self._waiting = True
+                    self._pending = result
+                    result.future.add_done_callback(self._answered)
+                    break
+                self._queue(result)
+                if self._out_bytes >= FLUSH_BYTES:
+                    self._flush()
+                    if self._out:
+                        break
+        except CloseConnection as error:
+            self._refuse(error)
+        self._flush()
+        if not (self._waiting or self._out or self._closing):
+            self._make_room()
+
+    def _next_frame(self) -> memoryview | None:
+        """The next whole frame, without its length; None when it is not all here yet."""
+        start = self._start
+        available = self._end - start
+        if available < 4:
+            return None
+        (size,) = _INT32.unpack_from(self._buffer, start)
+        if size < 0 or size > self._owner.max_request_bytes:
+            limit = f"larger than {self._owner.max_request_bytes}" if size > 0 else "negative"
+            raise CloseConnection(f"Invalid receive (size = {size} {limit})")
+        if available - 4 < size:
+            return None
+        self._start = start = start + 4
+        self._start += size
+        return self._view[start : start + size]
+
+    def _answered(self, future: asyncio.Future[object]) -> None:
+        """A request that had to wait is done: send its response, then go on with the frames that came
+        meanwhile.
+        """
+        pending, self._pending = self._pending, None
+        self._waiting = False
+        assert pending is not None
+        self.last_active = self._loop.time()
+        try:
+            response = pending.response()
+        except CloseConnection as error:
+            if not self._closing:
+                self._refuse(error)
+            return
+        if self._closing:
+            return
+        if response is not None:
+            self._queue(response)
+            if self._out_bytes >= FLUSH_BYTES:
+                self._flush()
+        if not (self._out and self._write_paused):
+            self._work()
+
+    def _refuse(self, error: CloseConnection) -> None:
+        log.error("Closing socket for %s because of error: %s", self.connection_id, error)
+        self.close()
+
+    # -- the receive buffer
+    # -------------------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        """No request holds views: make the next frame fit behind what is left, and read on."""
+        left = self._end - self._start
+        size = len(self._buffer)
+        needed = 4
+        if left >= 4:
+            needed += int(_INT32.unpack_from(self._buffer, self._start)[0])
+        if needed > INITIAL_BUFFER_BYTES:
+            self._small_frames = 0
+        elif size > INITIAL_BUFFER_BYTES:
+            self._small_frames += 1
+        if self._small_frames >= SMALL_FRAMES_BEFORE_SHRINK and left < INITIAL_BUFFER_BYTES:
+            self._replace_buffer(INITIAL_BUFFER_BYTES)
+        elif left == size:
+            self._replace_buffer(min(needed, 2 * size))
+        elif left == 0:
+            self._start = self._end = 0
+        elif self._start and (self._start + needed > size or self._end == size):
+            self._view[:left] = self._view[self._start : self._end]
+            self._start, self._end = 0, left
+        self._resume_reading()
+
+    def _replace_buffer(self, size: int) -> None:
+        """A new buffer, never a resized one: whoever still holds a view of the old one keeps valid bytes."""
+        left = self._end - self._start
+        buffer = bytearray(size)
+        buffer[:left] = self._view[self._start : self._end]
+        self._buffer = buffer
+        self._view = memoryview(buffer)
+        self._start, self._end = 0, left
+        self._small_frames = 0
+
+    def shrink_if_idle(self) -> None:
+        """Give a large buffer back; called by the listener for connections that have been quiet for a
+        while.
+        """
+        if len(self._buffer) > INITIAL_BUFFER_BYTES and self._start == self._end and not self.is_busy:
+            self._replace_buffer(INITIAL_BUFFER_BYTES)
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            assert self._transport is not None
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused and not self._closing:
+            self._reading_paused = False
+            assert self._transport is not None
+            self._transport.resume_reading()
+
+    # -- sending
+    # --------------------------------------------------------------------------------------------------------
+
+    def _queue(self, response: Sequence[Chunk]) -> None:
+        for chunk in response:
+            size = chunk.size if isinstance(chunk, FileRegion) else len(chunk)
+            if size:
+                self._out.append(chunk)
+                self._out_bytes += size
+
+    def _flush(self) -> None:
+        """Hand queued chunks to the transport while it takes them."""
+        out = self._out
+        transport = self._transport
+        assert transport is not None
+        while out and not self._write_paused:
+            if self._closing:
+                out.clear()
+                break
+            if isinstance(out[0], FileRegion):
+                data = self._read_region(out[0])
+                if data is None:
+                    return
+            else:
+                data = self._gather_bytes()
+            transport.write(data)
+        if not out:
+            self._out_bytes = 0
+
+    def _gather_bytes(self) -> bytes | bytearray | memoryview:
+        """The chunks up to the next file region, as one write."""
+        out = self._out
+        first = out.popleft()
+        if not out or isinstance(out[0], FileRegion):
+            return first  # type: ignore[return-value]
+        parts = [first]
+        while out and not isinstance(out[0], FileRegion):
+            parts.append(out.popleft())
+        return b"".join(parts)  # type: ignore[arg-type]
+
+    def _read_region(self, region: FileRegion) -> bytes | None:
+        """The next piece of the region at the head of the queue; None when the file has become shorter
+        than promised.
+        """
+        size = min(region.size, SEND_CHUNK_BYTES)
+        data = region.file.pread(size, region.position)
+        if not data:
+            log.error(
+                "Closing socket for %s: %d bytes at position %d of a segment are gone",
+                self.connection_id,
+                region.size,
+                region.position,
+            )
+            self._out.clear()
+            self.abort()
+            return None
+        if len(data) == region.size:
+            self._out.popleft()
+        else:
+            left = region.size - len(data)
+            self._out[0] = FileRegion(region.file, region.position + len(data), left)
+        return data

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a request frame to its response: header, API table, handler, errors (Kafka's KafkaApis.handle and
+RequestContext).
+
+Hot path: a handler that returns its response costs one context object and no task. What a frame cannot be
+answered for (unknown API or version, bytes that do not parse) closes its connection alone, as in Kafka;
+the one exception is ApiVersions with an unknown version, which is answered in the form of version 0 so
+that a newer client can step down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from commitlog.apis.registry import Api, served_apis
+from commitlog.apis.services import RequestContext, Services
+from commitlog.server.connection import CloseConnection
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode, KafkaError
+from commitlog.wire.frames import (
+    MalformedMessage,
+    RequestHeader,
+    decode_request,
+    decode_request_header,
+    encode_response,
+)
+from commitlog.wire.message import Response as ResponseMessage
+from commitlog.wire.messages import response_class
+
+if TYPE_CHECKING:
+    from commitlog.server.connection import Connection, Response
+
+log = logging.getLogger("commitlog.server.dispatch")
+request_log = logging.getLogger("commitlog.server.request")
+
+ANONYMOUS = "User:ANONYMOUS"
+
+
+class PendingRequest:
+    """A request whose handler returned an awaitable."""
+
+    __slots__ = ("_api", "_context", "_dispatcher", "_request", "future")
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        api: Api,
+        context: RequestContext,
+        request: Any,
+        future: asyncio.Future[Any],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._api = api
+        self._context = context
+        self._request = request
+        self.future = future
+
+    def response(self) -> Response | None:
+        try:
+            answer = self.future.result()
+        except (Exception, asyncio.CancelledError) as error:
+            answer = self._dispatcher.answer_for(error, self._api, self._context, self._request)
+        if answer is None:
+            return None
+        return self._dispatcher.encode(self._api, self._context, answer)
+
+
+class Dispatcher:
+    """Finds the handler of a request and turns whatever it does into a response."""
+
+    def __init__(self, services: Services, apis: dict[int, Api] | None = None) -> None:
+        self._services = services
+        self._apis = served_apis() if apis is None else apis
+
+    def handle(self, connection: Connection, frame: memoryview) -> Response | PendingRequest | None:
+        """Answer one frame; a PendingRequest when the handler has to wait. Raises CloseConnection."""
+        header, api = self._resolve(frame)
+        context = RequestContext(
+            header,
+            connection.client_host,
+            connection.client_port,
+            connection.listener_name,
+            ANONYMOUS,
+            connection.connection_id,
+            connection.close,
+        )
+        if header.api_version > api.max_version or header.api_version < api.min_version:
+            return self._unsupported_version(api, context)
+        try:
+            request = decode_request(header, frame)
+        except MalformedMessage as error:
+            raise CloseConnection(f"{_describe(context)}: {error}") from None
+        if request_log.isEnabledFor(logging.DEBUG):
+            request_log.debug("%s: %s", _describe(context), type(request).__name__)
+        try:
+            answer = api.handle(self._services, context, request)
+        except Exception as error:
+            answer = self.answer_for(error, api, context, request)
+        if isinstance(answer, ResponseMessage):
+            return self.encode(api, context, answer)
+        if answer is None:
+            return None
+        return PendingRequest(self, api, context, request, asyncio.ensure_future(answer))
+
+    def _resolve(self, frame: memoryview) -> tuple[RequestHeader, Api]:
+        try:
+            header = decode_request_header(frame)
+        except MalformedMessage as error:
+            raise CloseConnection(f"Error parsing request header: {error}") from None
+        api = self._apis.get(header.api_key)
+        if api is None:
+            raise CloseConnection(f"Received request for api key {header.api_key} which is not enabled")
+        return header, api
+
+    def _unsupported_version(self, api: Api, context: RequestContext) -> Response:
+        if api.key != ApiKey.API_VERSIONS:
+            raise CloseConnection(f"{_describe(context)}: the version is not supported")
+        assert api.error_response is not None
+        answer = api.error_response(None, ErrorCode.UNSUPPORTED_VERSION, None)
+        return encode_response(answer, 0, context.header.correlation_id)
+
+    def answer_for(self, error: BaseException, api: Api, context: RequestContext, request: Any) -> Any:
+        """The response that says what a handler raised; CloseConnection when the API has no place for it."""
+        if isinstance(error, CloseConnection):
+            raise error
+        if isinstance(error, KafkaError):
+            code, message = error.code, error.message
+        elif isinstance(error, asyncio.CancelledError):
+            raise CloseConnection(f"{_describe(context)}: given up") from None
+        else:
+            log.error("Unexpected error handling request: %s", _describe(context), exc_info=error)
+            code, message = ErrorCode.UNKNOWN_SERVER_ERROR, None
+        if api.error_response is not None:
+            return api.error_response(request, code, message)
+        answer: Any = response_class(api.key)()
+        if not hasattr(answer, "error_code"):
+            raise CloseConnection(f"{_describe(context)}: {code.name}")
+        answer.error_code = int(code)
+        if hasattr(answer, "error_message"):
+            answer.error_message = message
+        return answer
+
+    def encode(self, api: Api, context: RequestContext, answer: Any) -> Response:
+        header = context.header
+        try:
+            return encode_response(answer, header.api_version, header.correlation_id)
+        except Exception as error:
+            log.error("Cannot encode the response: %s", _describe(context), exc_info=error)
+            raise CloseConnection(f"{_describe(context)}: no response of {type(answer).__name__}") from None
+
+
+def _describe(context: RequestContext) -> str:
+    """Kafka's words for a request in log lines."""
+    header = context.header
+    try:
+        name = ApiKey(header.api_key).name
+    except ValueError:
+        name = str(header.api_key)
+    return (
+        f"apiKey: {name}, apiVersion: {header.api_version}, clientId: {header.client_id}, "
+        f"correlationId: {header.correlation_id}, connectionId: {context.connection_id}, "
+        f"listenerName: {context.listener_name}, principal: {context.principal}"
+    )

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Listeners and the limits on connections (Kafka's SocketServer, Acceptor and ConnectionQuotas).
+
+Kafka makes the acceptor wait when ``max.connections`` is reached; here the newcomer is closed, and the
+reason logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from commitlog.server.connection import Connection, Requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger("commitlog.server.listener")
+
+SHRINK_AFTER_SECONDS = 10.0
+"""A connection quiet for this long gives its grown receive buffer back."""
+
+
+@dataclass
+class ConnectionLimits:
+    """The broker's limits; the names are the properties'."""
+
+    max_connections: int
+    max_connections_per_ip: int
+    max_connections_per_ip_overrides: dict[str, int] = field(default_factory=dict)
+    connections_max_idle_ms: int = 600_000
+    socket_request_max_bytes: int = 104_857_600
+    socket_send_buffer_bytes: int = 102_400
+    socket_receive_buffer_bytes: int = 102_400
+    socket_listen_backlog_size: int = 50
+
+
+class ConnectionQuotas:
+    """Counts the connections of all listeners of a broker against its limits."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._per_ip: Counter[str] = Counter()
+
+    def admit(self, host: str) -> bool:
+        limit = self.limits.max_connections_per_ip_overrides.get(host, self.limits.max_connections_per_ip)
+        if self._per_ip[host] >= limit:
+            log.info(
+                "Rejected connection from %s, address already has the configured maximum of %d connections.",
+                host,
+                limit,
+            )
+            return False
+        if self._per_ip.total() >= self.limits.max_connections:
+            log.info(
+                "Rejected connection from %s, the broker already has its maximum of %d connections.",
+                host,
+                self.limits.max_connections,
+            )
+            return False
+        self._per_ip[host] += 1
+        return True
+
+    def release(self, host: str) -> None:
+        self._per_ip[host] -= 1
+        if self._per_ip[host] <= 0:
+            del self._per_ip[host]
+
+
+class SocketListener:
+    """One listener: bound early, so that a port in use stops the start; its requests are processed from
+    ``start`` on.
+    """
+
+    def __init__(self, name: str, host: str, port: int, requests: Requests, quotas: ConnectionQuotas) -> None:
+        self.name = name
+        self.host = host
+        self.port = port
+        self.max_request_bytes = quotas.limits.socket_request_max_bytes
+        self._requests = requests
+        self._quotas = quotas
+        self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._next_index = 0
+        self._processing = False
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def bind(self) -> None:
+        """Listen; raises OSError. Connections made from now on wait until ``start``. Port 0 becomes the
+        port bound.
+        """
+        loop = asyncio.get_running_loop()
+        host = self.host or None
+        self._server = await loop.create_server(
+            self._new_connection, host, self.port, backlog=self._quotas.limits.socket_listen_backlog_size
+        )
+        if self.port == 0 and self._server.sockets:
+            self.port = int(self._server.sockets[0].getsockname()[1])
+        log.info("Awaiting socket connections on %s:%d.", self.host or "0.0.0.0", self.port)
+
+    def start(self) -> None:
+        """Process requests, those of connections already made included."""
+        self._processing = True
+        for connection in self._connections:
+            connection.release()
+        self._schedule_sweep()
+
+    async def stop(self) -> None:
+        """Accept no more and close every connection."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.abort()
+        self._server = None
+
+    def connections(self) -> Iterator[Connection]:
+        return iter(tuple(self._connections))
+
+    # -- ConnectionOwner
+    # ----------------------------------------------------------------------------------------
+
+    def admit(self, connection: Connection) -> bool:
+        if not self._quotas.admit(connection.client_host):
+            return False
+        self._connections.add(connection)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._quotas.release(connection.client_host)
+
+    def set_socket_options(self, sock: socket.socket | None) -> None:
+        """Kafka's socket options; a simulated transport has no socket."""
+        if sock is None:
+            return
+        limits = self._quotas.limits
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if limits.socket_send_buffer_bytes != -1:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_send_buffer_bytes)
+        if limits.socket_receive_buffer_bytes != -1:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, limits.socket_receive_buffer_bytes)
+
+    # -- inside
+    # ---------------------------------------------------------------------------------------------------
+
+    def _new_connection(self) -> Connection:
+        self._next_index += 1
+        return Connection(self, self._requests, self._next_index - 1, held=not self._processing)
+
+    def _schedule_sweep(self) -> None:
+        idle_seconds = self._quotas.limits.connections_max_idle_ms / 1000
+        period = min(SHRINK_AFTER_SECONDS, max(idle_seconds / 2, 0.05))
+        self._sweep = asyncio.get_running_loop().call_later(period, self._sweep_idle, idle_seconds)
+
+    def _sweep_idle(self, idle_seconds: float) -> None:
+        """Close connections idle for connections.max.idle.ms; one whose request is being worked on is not
+        idle.
+        """
+        now = asyncio.get_running_loop().time()
+        for connection in self.connections():
+            quiet = now - connection.last_active
+            if quiet > idle_seconds and not connection.is_busy:
+                log.debug("Closing idle connection %s", connection.connection_id)
+                connection.close()
+            elif quiet > SHRINK_AFTER_SECONDS:
+                connection.shrink_if_idle()
+        self._schedule_sweep()
