@@ -1,120 +1,183 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record batch v2 (KIP-98's DefaultRecordBatch): header, CRC, stamping, records.
+"""Records inside a batch v2 (KIP-98: DefaultRecord, DefaultRecordBatch); the room's one import for batches.
 
-Also reads the header of messages v0/v1, since old segments and old clients hold them.
+record = varint length, attributes, varint timestamp delta, varint offset delta, key, value, headers; varints
+are zig-zag. Broker hot paths never come here: only compaction, conversion, coordinators and tools do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from enum import IntEnum
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
-Buffer = bytes | bytearray | memoryview
-Header = tuple[str, bytes | None]
-NO_TIMESTAMP = -1
+from commitlog.records.compression import compress, decompress
+from commitlog.records.header import (
+    BATCH_OVERHEAD,
+    CONTROL_BIT,
+    CREATE_TIME,
+    DELETE_HORIZON_BIT,
+    HEADER,
+    LOG_APPEND_TIME,
+    LOG_OVERHEAD,
+    NO_TIMESTAMP,
+    TIMESTAMP_TYPE_BIT,
+    TRANSACTIONAL_BIT,
+    BatchHeader,
+    Buffer,
+    Codec,
+    CorruptBatch,
+    Header,
+    Record,
+    check_crc,
+    compute_crc,
+    increment_sequence,
+    iterate_headers,
+    read_header,
+    stamp,
+    stamp_log_append_time,
+)
+from commitlog.records.message_set import build_message_set, decode_messages, downgrade
+from commitlog.wire.errors import ErrorCode, KafkaError
 
-
-class Codec(IntEnum):
-    """Compression codecs by their number in a batch's attributes."""
-
-    NONE = 0
-    GZIP = 1
-    SNAPPY = 2
-    LZ4 = 3
-    ZSTD = 4
-
-
-class BatchHeader(NamedTuple):
-    """The 61 bytes before a batch's records, in wire order. Of a v0/v1 message: offset is the last one."""
-
-    base_offset: int
-    batch_length: int
-    leader_epoch: int
-    magic: int
-    crc: int
-    attributes: int
-    last_offset_delta: int
-    base_timestamp: int
-    max_timestamp: int
-    producer_id: int
-    producer_epoch: int
-    base_sequence: int
-    record_count: int
-
-    @property
-    def size(self) -> int:
-        """Total bytes, including offset and length."""
-        return self.batch_length + 12
-
-    @property
-    def last_offset(self) -> int:
-        return self.base_offset + self.last_offset_delta
-
-    @property
-    def next_offset(self) -> int:
-        return self.base_offset + self.last_offset_delta + 1
-
-    @property
-    def codec(self) -> int:
-        return self.attributes & 7
-
-    @property
-    def timestamp_type(self) -> int:
-        """0 CreateTime, 1 LogAppendTime."""
-        return (self.attributes >> 3) & 1
-
-    @property
-    def is_transactional(self) -> bool:
-        return self.attributes & 0x10 != 0
-
-    @property
-    def is_control(self) -> bool:
-        return self.attributes & 0x20 != 0
-
-    @property
-    def has_delete_horizon(self) -> bool:
-        return self.attributes & 0x40 != 0
-
-    @property
-    def last_sequence(self) -> int:
-        """Of an idempotent producer's batch, wrapping at 2^31; -1 without a sequence."""
-        raise NotImplementedError
-
-
-class Record(NamedTuple):
-    """One record with its absolute offset and timestamp."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header] = ()
-
-
-def read_header(buf: Buffer, position: int = 0) -> BatchHeader:
-    """The header at position. Raises CorruptBatch (a KafkaError CORRUPT_MESSAGE) when it cannot be one."""
-    raise NotImplementedError
-
-
-def iterate_headers(buf: Buffer) -> Iterator[tuple[int, BatchHeader]]:
-    """(position, header) of every whole batch; a partial one at the end is left out."""
-    raise NotImplementedError
-
-
-def check_crc(buf: Buffer, position: int, header: BatchHeader) -> bool:
-    """Does the stored CRC match the bytes?"""
-    raise NotImplementedError
-
-
-def stamp(buf: bytearray | memoryview, position: int, base_offset: int, leader_epoch: int) -> None:
-    """Write the base offset and the partition leader epoch in place; neither is under the CRC."""
-    raise NotImplementedError
+__all__ = [
+    "BATCH_OVERHEAD",
+    "CREATE_TIME",
+    "LOG_APPEND_TIME",
+    "NO_TIMESTAMP",
+    "BatchHeader",
+    "Buffer",
+    "Codec",
+    "CorruptBatch",
+    "Header",
+    "Record",
+    "build_batch",
+    "check_crc",
+    "decode_records",
+    "down_convert",
+    "encode_batch",
+    "increment_sequence",
+    "iterate_headers",
+    "read_header",
+    "refill_batch",
+    "stamp",
+    "stamp_log_append_time",
+    "up_convert",
+]
 
 
 def decode_records(buf: Buffer, position: int, header: BatchHeader) -> list[Record]:
-    """All records of a batch (any magic), decompressed, with absolute offsets."""
-    raise NotImplementedError
+    """All records of a batch (any magic), decompressed, with absolute offsets. Raises CorruptBatch."""
+    if header.magic < 2:
+        return decode_messages(buf, position, header)
+    body = memoryview(buf)[position + BATCH_OVERHEAD : position + header.size]
+    data = decompress(header.codec, body)
+    append_time = header.max_timestamp if header.timestamp_type == LOG_APPEND_TIME else None
+    records: list[Record] = []
+    at = 0
+    try:
+        for _ in range(header.record_count):
+            record, at = _decode_record(data, at, header, append_time)
+            records.append(record)
+    except (IndexError, UnicodeDecodeError) as reason:
+        raise CorruptBatch(
+            f"Found invalid record structure after {len(records)} records: {reason}"
+        ) from reason
+    if at != len(data):
+        raise CorruptBatch(f"Incorrect declared batch size, {len(data) - at} bytes still remaining")
+    return records
+
+
+def _decode_record(data: bytes, at: int, header: BatchHeader, append_time: int | None) -> tuple[Record, int]:
+    size, at = _varint(data, at)
+    end = at + size
+    if size < 0 or end > len(data):
+        raise CorruptBatch(f"Invalid record size: {size} bytes where {len(data) - at} are left")
+    timestamp_delta, at = _varint(data, at + 1)  # after the attributes, which are unused
+    offset_delta, at = _varint(data, at)
+    key, at = _nullable(data, at, end)
+    value, at = _nullable(data, at, end)
+    count, at = _varint(data, at)
+    if not 0 <= count <= size:
+        raise CorruptBatch(f"Found invalid number of record headers {count}")
+    headers: list[Header] = []
+    for _ in range(count):
+        name, at = _nullable(data, at, end)
+        if name is None:
+            raise CorruptBatch("Invalid negative header key size")
+        content, at = _nullable(data, at, end)
+        headers.append((name.decode(), content))
+    if at != end:
+        raise CorruptBatch(f"Invalid record size: expected to read {size} bytes, but {end - at} remain")
+    timestamp = header.base_timestamp + timestamp_delta if append_time is None else append_time
+    return Record(header.base_offset + offset_delta, timestamp, key, value, headers), at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    byte = data[at]
+    at += 1
+    value = byte & 0x7F
+    shift = 7
+    while byte & 0x80:
+        if shift > 63:
+            raise CorruptBatch("Varint is too long")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    return (value >> 1) ^ -(value & 1), at
+
+
+def _nullable(data: bytes, at: int, end: int) -> tuple[bytes | None, int]:
+    size, at = _varint(data, at)
+    if size < 0:
+        return None, at
+    if size > end - at:
+        raise CorruptBatch(f"Field of {size} bytes where {end - at} are left")
+    return data[at : at + size], at + size
+
+
+def _put_varint(out: bytearray, value: int) -> None:
+    value = (value << 1) ^ (value >> 63)
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+
+
+def _put_nullable(out: bytearray, data: bytes | None) -> None:
+    if data is None:
+        out.append(1)  # zig-zag of -1
+        return
+    _put_varint(out, len(data))
+    out += data
+
+
+def _encode_record(out: bytearray, record: Record, base_offset: int, base_timestamp: int) -> None:
+    body = bytearray(1)  # attributes
+    _put_varint(body, record.timestamp - base_timestamp)
+    _put_varint(body, record.offset - base_offset)
+    _put_nullable(body, record.key)
+    _put_nullable(body, record.value)
+    _put_varint(body, len(record.headers))
+    for name, content in record.headers:
+        _put_nullable(body, name.encode())
+        _put_nullable(body, content)
+    _put_varint(out, len(body))
+    out += body
+
+
+def encode_batch(header: BatchHeader, records: Sequence[Record], *, level: int | None = None) -> bytearray:
+    """A batch with this header's fields and these records; length, crc and record count are computed."""
+    body = bytearray()
+    for record in records:
+        _encode_record(body, record, header.base_offset, header.base_timestamp)
+    payload = compress(header.codec, body, level=level) if header.codec else body
+    length = BATCH_OVERHEAD - LOG_OVERHEAD + len(payload)
+    final = header._replace(batch_length=length, magic=2, crc=0, record_count=len(records))
+    out = bytearray(HEADER.pack(*final))
+    out += payload
+    final = final._replace(crc=compute_crc(out, 0, final))
+    HEADER.pack_into(out, 0, *final)
+    return out
 
 
 def build_batch(
@@ -128,6 +191,86 @@ def build_batch(
     leader_epoch: int = -1,
     is_transactional: bool = False,
     is_control: bool = False,
+    log_append_time: int | None = None,
+    level: int | None = None,
 ) -> bytearray:
     """A batch of (timestamp, key, value, headers) with consecutive offsets from base_offset."""
-    raise NotImplementedError
+    kept = [Record(base_offset + i, *fields) for i, fields in enumerate(records)]
+    if not kept:
+        raise ValueError("a batch needs at least one record")
+    attributes = codec | is_transactional * TRANSACTIONAL_BIT | is_control * CONTROL_BIT
+    max_timestamp = max(r.timestamp for r in kept)
+    if log_append_time is not None:
+        attributes |= TIMESTAMP_TYPE_BIT
+        max_timestamp = log_append_time
+    header = BatchHeader(
+        base_offset, 0, leader_epoch, 2, 0, attributes, len(kept) - 1, kept[0].timestamp, max_timestamp,
+        producer_id, producer_epoch, base_sequence, 0,
+    )  # fmt: skip
+    return encode_batch(header, kept, level=level)
+
+
+def refill_batch(
+    header: BatchHeader, records: Sequence[Record], *, delete_horizon_ms: int | None = None
+) -> bytearray:
+    """The batch with only these of its records left, as compaction writes it (MemoryRecords.filterTo).
+
+    Offset range and producer fields stay, so that sequence numbers survive; a delete horizon (KIP-534) takes
+    the place of the base timestamp.
+    """
+    base_timestamp = records[0].timestamp if records else NO_TIMESTAMP
+    attributes = header.attributes
+    if delete_horizon_ms is not None:
+        attributes |= DELETE_HORIZON_BIT
+        base_timestamp = delete_horizon_ms
+    max_timestamp = header.max_timestamp
+    if header.timestamp_type == CREATE_TIME:
+        max_timestamp = max((r.timestamp for r in records), default=NO_TIMESTAMP)
+    changed = header._replace(
+        attributes=attributes, base_timestamp=base_timestamp, max_timestamp=max_timestamp
+    )
+    return encode_batch(changed, records)
+
+
+def up_convert(message_set: Buffer) -> bytearray:
+    """v0/v1 messages of a Produce v0-v2 as one batch v2 with offsets from 0. Raises CorruptBatch."""
+    records: list[Record] = []
+    codec: int = Codec.NONE
+    for position, header in iterate_headers(message_set):
+        if not check_crc(message_set, position, header):
+            raise CorruptBatch(f"Record is corrupt (stored crc = {header.crc})")
+        codec = codec or header.codec
+        records += decode_records(message_set, position, header)
+    if not records:
+        raise CorruptBatch("Message set holds no whole message")
+    return build_batch([r[1:] for r in records], codec=codec)
+
+
+def down_convert(batches: Buffer, magic: int, *, first_offset: int = 0) -> bytearray:
+    """Batches as v0/v1 messages for Fetch v0-v3 (RecordsUtil.downConvert).
+
+    Headers and control batches are dropped; so are records below first_offset, but for compressed batches,
+    whose readers skip for themselves. zstd has no old form: UNSUPPORTED_COMPRESSION_TYPE.
+    """
+    out = bytearray()
+    for position, header in iterate_headers(batches):
+        if header.magic <= magic:
+            out += memoryview(batches)[position : position + header.size]
+            continue
+        if header.is_control:
+            continue
+        if header.codec == Codec.ZSTD:
+            raise KafkaError(
+                ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+                f"Down-conversion of zstandard-compressed batches to magic {magic} is not supported",
+            )
+        records = decode_records(batches, position, header)
+        if header.codec == Codec.NONE:
+            records = [r for r in records if r.offset >= first_offset]
+        out += build_message_set(
+            [downgrade(r, magic) for r in records],
+            magic=magic,
+            codec=header.codec,
+            log_append_time=header.timestamp_type == LOG_APPEND_TIME,
+        )
+    return out
