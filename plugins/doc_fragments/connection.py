@@ -73,7 +73,7 @@ options:
     type: int
     default: 30
 requirements:
-  - Python package C(kafka-python) 3.0 or later, on the host that runs the module.
+  - Python package C(kafka-python) 3.0.10 or later, on the host that runs the module.
   - Python package C(kazoo), only with O(zookeeper_connect).
 notes:
   - The module talks to the cluster from the host that runs it, so that host must reach every broker by its advertised listener.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import traceback
 import typing as t
 
@@ -24,6 +25,9 @@ except ImportError:
     class KafkaError(Exception):  # type: ignore[no-redef]
         """Stands in for kafka-python's base class, so that modules can name it before the check below."""
 
+
+# Older ones cannot ask for more partitions and leave their place to the brokers.
+KAFKA_PYTHON_OLDEST = "3.0.10"
 
 KAZOO_IMPORT_ERROR: t.Optional[str] = None
 try:
@@ -127,12 +131,21 @@ def brokers_from_zookeeper(zookeeper_connect: str, security_protocol: str, timeo
     return brokers
 
 
+def version_numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version, to be compared: 3.0.10rc1 is (3, 0, 10)."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
 def require_libraries(module: t.Any) -> None:
     """End the module with one clear line when a library that it needs is missing or too old."""
     if KAFKA_PYTHON_IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("kafka-python>=3"), exception=KAFKA_PYTHON_IMPORT_ERROR)
-    if int(KAFKA_PYTHON_VERSION.split(".", 1)[0]) < 3:
-        module.fail_json(msg="kafka-python {0} is too old: this module needs kafka-python>=3".format(KAFKA_PYTHON_VERSION))
+        module.fail_json(msg=missing_required_lib("kafka-python>=" + KAFKA_PYTHON_OLDEST), exception=KAFKA_PYTHON_IMPORT_ERROR)
+    if version_numbers(KAFKA_PYTHON_VERSION) < version_numbers(KAFKA_PYTHON_OLDEST):
+        module.fail_json(
+            msg="kafka-python {0} is too old: this module needs kafka-python>={1}".format(
+                KAFKA_PYTHON_VERSION, KAFKA_PYTHON_OLDEST
+            )
+        )
     if module.params["zookeeper_connect"] and KAZOO_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("kazoo", reason="for zookeeper_connect"), exception=KAZOO_IMPORT_ERROR)
 

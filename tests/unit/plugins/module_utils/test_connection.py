@@ -10,6 +10,7 @@ from ansible_collections.commitlog.kafka.plugins.doc_fragments.connection import
 from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
     connection_argument_spec,
     endpoints_of_registration,
+    version_numbers,
 )
 
 
@@ -49,3 +50,7 @@ V5 = {
 )
 def test_listeners_are_chosen_by_what_they_speak(document: dict[str, object], protocol: str, found: list[str]) -> None:
     assert endpoints_of_registration(document, protocol) == found
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert version_numbers("3.0.9") < version_numbers("3.0.10") < version_numbers("3.1.0rc2")
