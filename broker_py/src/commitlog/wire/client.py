@@ -1,24 +1,136 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection to a broker: requests by correlation id, several in flight, one answer each (NetworkClient's part).
+"""A connection to a broker: requests by correlation id, several in flight, one answer each (as NetworkClient).
 
-Used by follower fetchers, the controller's channel, AlterPartition and the tools. It never retries and never
-reconnects: whoever owns it knows what a failure means.
+Used by follower fetchers, the controller's channel, AlterPartition and the tools. It never retries and
+never reconnects: whoever owns it knows what a failure means. A response's record data are views into a
+buffer that belongs to that response alone.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
+from commitlog import __version__
+from commitlog.wire.api_keys import API_VERSIONS
+from commitlog.wire.codec import MalformedMessage
+from commitlog.wire.errors import ErrorCode, KafkaError
+from commitlog.wire.frames import decode_response, encode_request
 from commitlog.wire.message import Request, Response
+from commitlog.wire.messages.api_versions_request import ApiVersionsRequest
 
 R = TypeVar("R", bound=Response)
 
+_SCRATCH_BYTES = 64 * 1024
+_SIZE_BYTES = 4
+
+
+@dataclass(slots=True)
+class _InFlight:
+    """A request that waits for its answer."""
+
+    api_key: int
+    version: int
+    answer: asyncio.Future[Response]
+    timer: asyncio.TimerHandle
+
+
+class _ResponseFrames(asyncio.BufferedProtocol):
+    """Cuts what arrives into frames; one too large for the scratch buffer is received where it will stay."""
+
+    def __init__(
+        self, max_bytes: int, on_frame: Callable[[memoryview], None], on_lost: Callable[[Exception], None]
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
+        self._filled = 0
+        self._large: memoryview | None = None
+        self._large_filled = 0
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if self._large is not None:
+            return self._large[self._large_filled :]
+        return self._scratch[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            if self._large is None:
+                self._filled += nbytes
+                self._cut_frames()
+                return
+            self._large_filled += nbytes
+            if self._large_filled == len(self._large):
+                frame, self._large = self._large, None
+                self._on_frame(frame)
+        except MalformedMessage as exc:
+            self._on_lost(ConnectionError(f"the broker's answer cannot be read: {exc}"))
+
+    def _cut_frames(self) -> None:
+        start = 0
+        while self._filled - start >= _SIZE_BYTES:
+            size = int.from_bytes(self._scratch[start : start + _SIZE_BYTES], "big", signed=True)
+            if not _SIZE_BYTES <= size <= self._max_bytes:
+                raise MalformedMessage(f"a response of {size} bytes, where {self._max_bytes} are allowed")
+            start += _SIZE_BYTES
+            if self._filled - start < size:
+                self._keep_tail(start, size)
+                return
+            self._on_frame(memoryview(bytes(self._scratch[start : start + size])))
+            start += size
+        self._move_to_front(start)
+
+    def _keep_tail(self, start: int, size: int) -> None:
+        """The scratch buffer ends within a frame of `size` bytes that begins at `start`."""
+        if size + _SIZE_BYTES <= _SCRATCH_BYTES:
+            self._move_to_front(start - _SIZE_BYTES)
+            return
+        have = self._filled - start
+        self._large = memoryview(bytearray(size))
+        self._large[:have] = self._scratch[start : self._filled]
+        self._large_filled = have
+        self._filled = 0
+
+    def _move_to_front(self, start: int) -> None:
+        left = self._filled - start
+        if start and left:
+            self._scratch[:left] = bytes(self._scratch[start : self._filled])
+        self._filled = left
+
+    def eof_received(self) -> None:
+        self._on_lost(ConnectionResetError("the broker closed the connection"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lost(exc or ConnectionResetError("the connection is closed"))
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
 
 class BrokerConnection:
-    """One connection. Any failure closes it and fails every request in flight with ConnectionError or TimeoutError."""
+    """One connection. Any failure closes it and fails what is in flight (ConnectionError, TimeoutError)."""
 
-    api_versions: dict[int, tuple[int, int]]
-    """What the broker listed, once a send without version (or `negotiate`) has asked; empty before."""
+    def __init__(self, name: str, client_id: str, request_timeout_ms: int, max_response_bytes: int) -> None:
+        self.api_versions: dict[int, tuple[int, int]] = {}
+        """What the broker listed, once `negotiate` or a send without version has asked; empty before."""
+        self._name = name
+        self._client_id = client_id
+        self._request_timeout_s = request_timeout_ms / 1000
+        self._loop = asyncio.get_running_loop()
+        self._frames = _ResponseFrames(max_response_bytes, self._frame_received, self._fail)
+        self._transport: asyncio.Transport | None = None
+        self._in_flight: dict[int, _InFlight] = {}
+        self._next_correlation_id = 0
+        self._failure: Exception | None = None
+        self._negotiation: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -31,22 +143,123 @@ class BrokerConnection:
         request_timeout_ms: int = 30_000,
         max_response_bytes: int = 100 * 1024 * 1024,
     ) -> BrokerConnection:
-        """Connect; ConnectionError (or OSError) or TimeoutError when that fails."""
-        raise NotImplementedError
-
-    async def send(self, msg: Request[R], version: int | None = None, *, timeout_ms: int | None = None) -> R:
-        """Send and wait for the answer. Version None: the highest that both know, asked once by ApiVersions."""
-        raise NotImplementedError
-
-    async def negotiate(self) -> dict[int, tuple[int, int]]:
-        """Ask ApiVersions unless that is done already; the ranges by api key."""
-        raise NotImplementedError
+        """Connect; OSError (ConnectionError among them) or TimeoutError when that fails."""
+        self = cls(f"{host}:{port}", client_id, request_timeout_ms, max_response_bytes)
+        async with asyncio.timeout(connect_timeout_ms / 1000):
+            transport, _ = await self._loop.create_connection(lambda: self._frames, host, port)
+        self._transport = transport
+        return self
 
     @property
     def closed(self) -> bool:
         """Whether the connection is of no more use."""
-        raise NotImplementedError
+        return self._failure is not None
+
+    async def send(self, msg: Request[R], version: int | None = None, *, timeout_ms: int | None = None) -> R:
+        """Send and wait for the answer; version None is the highest that both sides know.
+
+        KafkaError(UNSUPPORTED_VERSION) when the broker has no version of the API that we have; EncodeError
+        when the message cannot be written at that version. Neither closes the connection.
+        """
+        if version is None:
+            version = await self.choose_version(msg.API_KEY)
+        timeout_s = self._request_timeout_s if timeout_ms is None else timeout_ms / 1000
+        answer: asyncio.Future[Response] = self._loop.create_future()
+        correlation_id = self._write(msg, version)
+        timer = self._loop.call_later(timeout_s, self._timed_out, msg, timeout_s)
+        self._in_flight[correlation_id] = _InFlight(msg.API_KEY, version, answer, timer)
+        await self._frames.writable.wait()
+        return cast(R, await answer)
+
+    async def post(self, msg: Request[Any], version: int | None = None) -> None:
+        """Send what is never answered: a ProduceRequest with acks 0."""
+        if version is None:
+            version = await self.choose_version(msg.API_KEY)
+        self._write(msg, version)
+        await self._frames.writable.wait()
+        if self._failure is not None:
+            raise self._as_connection_error(self._failure)
+
+    async def choose_version(self, api_key: int) -> int:
+        """The highest version of an API that both sides know."""
+        await self.negotiate()
+        ours = API_VERSIONS[api_key]
+        low, high = self.api_versions.get(api_key, (0, -1))
+        chosen = min(ours.high, high)
+        if chosen < max(ours.low, low):
+            raise KafkaError(
+                ErrorCode.UNSUPPORTED_VERSION,
+                f"{self._name} serves api key {api_key} in versions {low} to {high}, "
+                f"we have {ours.low} to {ours.high}",
+            )
+        return chosen
+
+    async def negotiate(self) -> dict[int, tuple[int, int]]:
+        """Ask ApiVersions unless that is done already; the ranges by api key."""
+        if not self.api_versions:
+            if self._negotiation is None:
+                self._negotiation = self._loop.create_task(self._ask_api_versions())
+            await asyncio.shield(self._negotiation)
+        return self.api_versions
 
     def close(self) -> None:
         """Close now; what is in flight fails with ConnectionError."""
-        raise NotImplementedError
+        self._fail(ConnectionAbortedError(f"the connection to {self._name} was closed by its owner"))
+
+    async def _ask_api_versions(self) -> None:
+        request = ApiVersionsRequest(client_software_name="commitlog", client_software_version=__version__)
+        response = await self.send(request, request.MAX_VERSION)
+        if response.error_code == ErrorCode.UNSUPPORTED_VERSION:
+            highest = {api.api_key: api.max_version for api in response.api_keys}.get(request.API_KEY, 0)
+            response = await self.send(request, min(highest, request.MAX_VERSION))
+        if response.error_code:
+            raise KafkaError(ErrorCode.of(response.error_code))
+        self.api_versions = {api.api_key: (api.min_version, api.max_version) for api in response.api_keys}
+
+    def _write(self, msg: Request[Any], version: int) -> int:
+        if self._failure is not None:
+            raise ConnectionError(
+                f"the connection to {self._name} is closed: {self._failure}"
+            ) from self._failure
+        assert self._transport is not None
+        correlation_id = self._next_correlation_id
+        self._next_correlation_id = (correlation_id + 1) & 0x7FFFFFFF
+        self._transport.write(encode_request(msg, version, correlation_id, self._client_id))
+        return correlation_id
+
+    def _frame_received(self, payload: memoryview) -> None:
+        correlation_id = int.from_bytes(payload[:_SIZE_BYTES], "big", signed=True)
+        waiting = self._in_flight.pop(correlation_id, None)
+        if waiting is None:
+            raise MalformedMessage(f"correlation id {correlation_id} belongs to no request")
+        waiting.timer.cancel()
+        try:
+            _, response = decode_response(waiting.api_key, waiting.version, payload)
+        except MalformedMessage:
+            self._in_flight[correlation_id] = waiting
+            raise
+        if not waiting.answer.done():
+            waiting.answer.set_result(response)
+
+    def _timed_out(self, msg: Request[Any], timeout_s: float) -> None:
+        text = f"{type(msg).__name__} to {self._name} was not answered within {timeout_s * 1000:.0f} ms"
+        self._fail(TimeoutError(text))
+
+    def _fail(self, failure: Exception) -> None:
+        """Close, and tell everyone who waits; only the first failure counts."""
+        if self._failure is not None:
+            return
+        self._failure = failure
+        if self._transport is not None:
+            self._transport.abort()
+        self._frames.writable.set()
+        in_flight, self._in_flight = self._in_flight, {}
+        for waiting in in_flight.values():
+            waiting.timer.cancel()
+            if not waiting.answer.done():
+                waiting.answer.set_exception(self._as_connection_error(failure))
+
+    def _as_connection_error(self, failure: Exception) -> Exception:
+        if isinstance(failure, ConnectionError | TimeoutError):
+            return type(failure)(*failure.args)
+        return ConnectionError(f"the connection to {self._name} failed: {failure}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kafka's error codes, with the text, retriability and exception name that Kafka's tools show for each.
 
-Source: org.apache.kafka.common.protocol.Errors of Apache Kafka 3.9.1. A response says an error by its code, and
-where it has room by a message; tools print the exception's name, so that belongs to the surface too.
+Source: org.apache.kafka.common.protocol.Errors of Apache Kafka 3.9.1. A response says an error by its code,
+and where it has room by a message; tools print the exception's name, so that belongs to the surface too.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class ErrorCode(IntEnum):
 
 
 class KafkaError(Exception):
-    """An error that has a Kafka code; `message` None means that nothing is to be added to the code's own text."""
+    """An error that has a Kafka code; `message` None leaves it at the code's own text."""
 
     def __init__(self, code: ErrorCode, message: str | None = None) -> None:
         super().__init__(f"{code.name}: {message or code.message}")
