@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The typed attributes of a broker's configuration: one per row of the definitions table, under its name with underscores.
+"""The typed attributes of a broker's configuration: one per row of the definitions table, under its name with
+underscores.
 
-Only declarations, so that every room reads `config.replica_lag_time_max_ms` with a type; a test keeps them equal to the table.
-Values are put there by `broker.BrokerConfig`. Attributes that Kafka's `KafkaConfig` computes from several rows come first.
-"""
+Only declarations, so that every room reads `config.replica_lag_time_max_ms` with a type; a test keeps them
+equal to the table. Values are put there by `broker.BrokerConfig`. Attributes that Kafka's `KafkaConfig`
+computes from several rows come first."""
 
 from __future__ import annotations
 

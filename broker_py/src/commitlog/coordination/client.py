@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The few operations a broker needs of ZooKeeper, as one protocol with two makers.
 
-Rooms above see only this: `kazoo_client.KazooCoordination` talks to a real ensemble, `memory.MemoryCoordination` is the same
-contract without a process, for tests and for simulated clusters. The contract is ZooKeeper's own (data watches, child watches,
-versions, zxids, ephemeral and sequential nodes, atomic multi) as Kafka's `ZooKeeperClient` and `KafkaZkClient` use it.
-"""
+Rooms above see only this: `kazoo_client.KazooCoordination` talks to a real ensemble,
+`memory.MemoryCoordination` is the same contract without a process, for tests and for simulated clusters. The
+contract is ZooKeeper's own (data watches, child watches, versions, zxids, ephemeral and sequential nodes,
+atomic multi) as Kafka's `ZooKeeperClient` and `KafkaZkClient` use it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class NodeExists(CoordinationError):
 
 
 class BadVersion(CoordinationError):
-    """The expected data version is not the znode's: somebody else wrote (the fence of KIP-101-era controllers)."""
+    """The expected data version is not the znode's: somebody else wrote (the fence of KIP-101-era
+    controllers)."""
 
 
 class NotEmpty(CoordinationError):
@@ -56,7 +57,8 @@ class NoAuth(CoordinationError):
 
 
 class ConnectionLoss(CoordinationError):
-    """The connection broke before the answer came: the operation may or may not have been done. Retry after a re-read."""
+    """The connection broke before the answer came: the operation may or may not have been done. Retry after a
+    re-read."""
 
 
 class SessionExpired(CoordinationError):
@@ -73,8 +75,8 @@ class CoordinationTimeout(CoordinationError):
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A znode's stat structure. `czxid` of a broker's registration is its broker epoch; `version` of a partition's state
-    znode is its partition epoch."""
+    """A znode's stat structure. `czxid` of a broker's registration is its broker epoch; `version` of a
+    partition's state znode is its partition epoch."""
 
     czxid: int
     mzxid: int
@@ -98,15 +100,17 @@ class EventType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """What a one-shot watch saw. A watch that dies with its session fires nothing: the session listener tells of that."""
+    """What a one-shot watch saw. A watch that dies with its session fires nothing: the session listener tells
+    of that."""
 
     type: EventType
     path: str
 
 
 class SessionState(Enum):
-    """CONNECTED: a session is usable (again). SUSPENDED: the connection broke, the session may still live and its ephemeral
-    znodes with it. EXPIRED: the session is over; CONNECTED follows once the new session stands."""
+    """CONNECTED: a session is usable (again). SUSPENDED: the connection broke, the session may still live and
+    its ephemeral znodes with it. EXPIRED: the session is over; CONNECTED follows once the new session
+    stands."""
 
     CONNECTED = "connected"
     SUSPENDED = "suspended"
@@ -157,22 +161,25 @@ OpResult = str | Stat | None
 
 
 class Coordination(Protocol):
-    """One client of the ensemble, with one session at a time. All callbacks run on the event loop, in ZooKeeper's order: a
-    watch fires before any later read of this client can show the change."""
+    """One client of the ensemble, with one session at a time. All callbacks run on the event loop, in
+    ZooKeeper's order: a watch fires before any later read of this client can show the change."""
 
     @property
     def session_id(self) -> int:
-        """The current session's id; 0 before the first one. Equal to `Stat.ephemeral_owner` of what it created."""
+        """The current session's id; 0 before the first one. Equal to `Stat.ephemeral_owner` of what it
+        created."""
 
     @property
     def connected(self) -> bool:
         """Whether operations can be answered at this moment."""
 
     async def start(self) -> None:
-        """Connect, create the chroot. Raises CoordinationTimeout with one clear line when no server answers in time."""
+        """Connect, create the chroot. Raises CoordinationTimeout with one clear line when no server answers
+        in time."""
 
     async def close(self) -> None:
-        """End the session at once, so that its ephemeral znodes go without waiting for the timeout. Idempotent."""
+        """End the session at once, so that its ephemeral znodes go without waiting for the timeout.
+        Idempotent."""
 
     def add_session_listener(self, listener: SessionListener) -> None:
         """Have `listener` called on the loop at every change of the session's state."""
@@ -191,7 +198,8 @@ class Coordination(Protocol):
         sequential: bool = False,
         make_parents: bool = False,
     ) -> str:
-        """Create a znode (None: no data) and return its path. Raises NodeExists; NoNode when the parent is missing."""
+        """Create a znode (None: no data) and return its path. Raises NodeExists; NoNode when the parent is
+        missing."""
 
     async def get(self, path: str, watch: Watch | None = None) -> tuple[bytes, Stat]:
         """Data (b"" for null) and stat. The data watch is left only when the znode exists (else NoNode)."""
@@ -207,12 +215,14 @@ class Coordination(Protocol):
         """Names of the children, sorted. The child watch is left only when the znode exists (else NoNode)."""
 
     async def multi(self, ops: Sequence[Op]) -> list[OpResult]:
-        """All or nothing. Raises the error of the operation that failed (bystanders' errors are not shown)."""
+        """All or nothing. Raises the error of the operation that failed (bystanders' errors are not
+        shown)."""
 
 
 async def retry_until_connected(coordination: Coordination, operation: Callable[[], Awaitable[T]]) -> T:
-    """Repeat `operation` over lost connections, as KafkaZkClient.retryRequestsUntilConnected does: wait for the connection, try
-    again. Only for operations that may safely be done twice, or whose caller settles NodeExists/BadVersion by re-reading."""
+    """Repeat `operation` over lost connections, as KafkaZkClient.retryRequestsUntilConnected does: wait for
+    the connection, try again. Only for operations that may safely be done twice, or whose caller settles
+    NodeExists/BadVersion by re-reading."""
     while True:
         try:
             return await operation()
@@ -221,7 +231,8 @@ async def retry_until_connected(coordination: Coordination, operation: Callable[
 
 
 async def delete_recursively(coordination: Coordination, path: str) -> bool:
-    """Delete a znode and all below it; False when it was not there. Someone else deleting along is no error."""
+    """Delete a znode and all below it; False when it was not there. Someone else deleting along is no
+    error."""
     try:
         names = await coordination.children(path)
     except NoNode:

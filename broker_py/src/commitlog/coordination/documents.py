@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every JSON document that Kafka keeps in ZooKeeper, as typed values (Kafka's `ZkData`).
 
-Layout: UTF-8 JSON without blanks, keys in the order in which Kafka 3.9 writes them; timestamps and producer id bounds are JSON
-strings, ports and versions numbers. Readers take every version that a live cluster or a 0.8 tool may have written and ignore
-unknown keys. Bad data raises DocumentError that names the document, never a KeyError.
-"""
+Layout: UTF-8 JSON without blanks, keys in the order in which Kafka 3.9 writes them; timestamps and producer
+id bounds are JSON strings, ports and versions numbers. Readers take every version that a live cluster or a
+0.8 tool may have written and ignore unknown keys. Bad data raises DocumentError that names the document,
+never a KeyError."""
 
 from __future__ import annotations
 
@@ -66,12 +66,14 @@ def uuid_from_text(text: str) -> bytes:
 
 
 def random_uuid(random_bytes: bytes) -> bytes:
-    """A version 4 UUID made of 16 random bytes; the caller draws again while `is_reserved_uuid` (Uuid.randomUuid)."""
+    """A version 4 UUID made of 16 random bytes; the caller draws again while `is_reserved_uuid`
+    (Uuid.randomUuid)."""
     return uuid.UUID(bytes=random_bytes, version=4).bytes
 
 
 def is_reserved_uuid(value: bytes) -> bool:
-    """Zero, one, and whatever would print with a leading dash (a command line would take it for an option)."""
+    """Zero, one, and whatever would print with a leading dash (a command line would take it for an
+    option)."""
     return value in (ZERO_TOPIC_ID, ONE_TOPIC_ID) or uuid_to_text(value).startswith("-")
 
 
@@ -174,8 +176,8 @@ def _replica_map(what: str, value: Any) -> dict[int, list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class TopicAssignment:
-    """/brokers/topics/<t>, always written as version 3; versions 1 and 2 (0.8 tools) are read. `adding_replicas` and
-    `removing_replicas` hold only partitions under reassignment (KIP-455)."""
+    """/brokers/topics/<t>, always written as version 3; versions 1 and 2 (0.8 tools) are read.
+    `adding_replicas` and `removing_replicas` hold only partitions under reassignment (KIP-455)."""
 
     partitions: Mapping[int, Sequence[int]]
     topic_id: bytes | None = None
@@ -212,7 +214,8 @@ RECOVERING = 1
 
 @dataclass(frozen=True, slots=True)
 class PartitionState:
-    """/brokers/topics/<t>/partitions/<p>/state. The partition epoch is not in it: it is the znode's data version."""
+    """/brokers/topics/<t>/partitions/<p>/state. The partition epoch is not in it: it is the znode's data
+    version."""
 
     leader: int
     leader_epoch: int
@@ -250,7 +253,8 @@ class PartitionState:
 
 @dataclass(frozen=True, slots=True)
 class ControllerDocument:
-    """/controller. A `kraft_controller_epoch` above 0 means that a KRaft controller owns the cluster (KIP-866)."""
+    """/controller. A `kraft_controller_epoch` above 0 means that a KRaft controller owns the cluster
+    (KIP-866)."""
 
     broker_id: int
     timestamp_ms: int
@@ -291,7 +295,8 @@ def decode_controller_epoch(data: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ConfigEntity:
-    """/config/<type>/<entity>: the overrides of a topic, broker, client, user or ip. An absent or empty znode has none."""
+    """/config/<type>/<entity>: the overrides of a topic, broker, client, user or ip. An absent or empty znode
+    has none."""
 
     config: Mapping[str, str]
 
@@ -319,8 +324,9 @@ def _config_text(setting: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """/config/changes/config_change_<n>: only a trigger, the entity is read afresh. Version 1 (entity_type, entity_name) is
-    read; the bare string that 0.8.1 tools write raises DocumentError, as Kafka rejects it too."""
+    """/config/changes/config_change_<n>: only a trigger, the entity is read afresh. Version 1 (entity_type,
+    entity_name) is read; the bare string that 0.8.1 tools write raises DocumentError, as Kafka rejects it
+    too."""
 
     entity_path: str
 
@@ -359,7 +365,8 @@ def decode_cluster_id(data: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ProducerIdBlock:
-    """/latest_producer_id_block: the last block of producer ids given to a broker; `block_end` belongs to it."""
+    """/latest_producer_id_block: the last block of producer ids given to a broker; `block_end` belongs to
+    it."""
 
     broker_id: int
     block_start: int

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where everything is in ZooKeeper: the paths of Kafka's `ZkData`, relative to the chroot.
 
-Entity names below /config are sanitized as Kafka's `Sanitizer` does (quota entities may hold any character); the default entity
-is the literal `<default>`.
-"""
+Entity names below /config are sanitized as Kafka's `Sanitizer` does (quota entities may hold any character);
+the default entity is the literal `<default>`."""
 
 from __future__ import annotations
 
@@ -84,7 +83,8 @@ def config_type(kind: str) -> str:
 
 
 def config_entity(kind: str, sanitized_name: str) -> str:
-    """The znode of an entity's overrides; `sanitized_name` has been through `sanitize` (or is DEFAULT_ENTITY)."""
+    """The znode of an entity's overrides; `sanitized_name` has been through `sanitize` (or is
+    DEFAULT_ENTITY)."""
     return f"/config/{kind}/{sanitized_name}"
 
 
