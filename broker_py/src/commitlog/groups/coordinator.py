@@ -1,40 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
 """The group coordinator: who is in which group, and which offsets a group has committed.
 
-Behaviour is that of Kafka's classic GroupCoordinator with GroupMetadataManager. The rules of one group are in
-`group.py` (no I/O, no clock); this module gives them timers, the offsets topic and the answers to requests. All
-methods run on the broker's event loop; those that may have to wait return an `asyncio.Future`.
+Behaviour is that of Kafka's classic GroupCoordinator with GroupMetadataManager. The rules of one group are
+in `group.py` and its neighbours (no I/O, no clock); this module gives them timers, the offsets topic and
+the answers to requests. All methods run on the broker's event loop; those that may have to wait return an
+`asyncio.Future`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+import uuid
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from commitlog.groups import effects as fx
+from commitlog.groups import joining, leaving, rebalance, syncing
+from commitlog.groups.admin import GroupAdmin
+from commitlog.groups.cache import GroupCache
+from commitlog.groups.commits import OffsetStore
+from commitlog.groups.group import Group, GroupLimits, GroupState, join_error, sync_error
+from commitlog.groups.log_writer import OFFSETS_TOPIC, LogWriter
+from commitlog.groups.records import members_of
+from commitlog.groups.replay import Replay, replay_log
+from commitlog.groups.timers import GroupTimers
+from commitlog.records.batch import CorruptBatch
+from commitlog.wire.codec import MalformedMessage
+from commitlog.wire.errors import ErrorCode, KafkaError
+from commitlog.wire.messages.delete_groups_response import DeleteGroupsResponse
+from commitlog.wire.messages.describe_groups_response import DescribedGroup
+from commitlog.wire.messages.heartbeat_request import HeartbeatRequest
+from commitlog.wire.messages.heartbeat_response import HeartbeatResponse
+from commitlog.wire.messages.join_group_request import JoinGroupRequest
+from commitlog.wire.messages.join_group_response import JoinGroupResponse
+from commitlog.wire.messages.leave_group_request import MemberIdentity
+from commitlog.wire.messages.leave_group_response import LeaveGroupResponse, MemberResponse
+from commitlog.wire.messages.list_groups_request import ListGroupsRequest
+from commitlog.wire.messages.list_groups_response import ListGroupsResponse
+from commitlog.wire.messages.offset_commit_request import OffsetCommitRequest
+from commitlog.wire.messages.offset_commit_response import OffsetCommitResponse
+from commitlog.wire.messages.offset_delete_request import OffsetDeleteRequest
+from commitlog.wire.messages.offset_delete_response import OffsetDeleteResponse
+from commitlog.wire.messages.offset_fetch_response import OffsetFetchResponseGroup
+from commitlog.wire.messages.sync_group_request import SyncGroupRequest
+from commitlog.wire.messages.sync_group_response import SyncGroupResponse
 
 if TYPE_CHECKING:
     from commitlog.config.broker import BrokerConfig
+    from commitlog.replication.partition import Partition
     from commitlog.replication.replica_manager import ReplicaManager
-    from commitlog.wire.messages.delete_groups_response import DeleteGroupsResponse
-    from commitlog.wire.messages.describe_groups_response import DescribedGroup
-    from commitlog.wire.messages.heartbeat_request import HeartbeatRequest
-    from commitlog.wire.messages.heartbeat_response import HeartbeatResponse
-    from commitlog.wire.messages.join_group_request import JoinGroupRequest
-    from commitlog.wire.messages.join_group_response import JoinGroupResponse
-    from commitlog.wire.messages.leave_group_request import MemberIdentity
-    from commitlog.wire.messages.leave_group_response import LeaveGroupResponse
-    from commitlog.wire.messages.list_groups_request import ListGroupsRequest
-    from commitlog.wire.messages.list_groups_response import ListGroupsResponse
-    from commitlog.wire.messages.offset_commit_request import OffsetCommitRequest
-    from commitlog.wire.messages.offset_commit_response import OffsetCommitResponse
-    from commitlog.wire.messages.offset_delete_request import OffsetDeleteRequest
-    from commitlog.wire.messages.offset_delete_response import OffsetDeleteResponse
-    from commitlog.wire.messages.offset_fetch_response import OffsetFetchResponseGroup
-    from commitlog.wire.messages.sync_group_request import SyncGroupRequest
-    from commitlog.wire.messages.sync_group_response import SyncGroupResponse
 
-OFFSETS_TOPIC = "__consumer_offsets"
+__all__ = ["OFFSETS_TOPIC", "GroupCoordinator"]
+
+logger = logging.getLogger("commitlog.groups.coordinator")
+
+Answer = JoinGroupResponse | SyncGroupResponse
+STATIC_MEMBER_SKIPS_ASSIGNMENT_VERSION = 9
+MEMBER_ID_REQUIRED_VERSION = 4
 
 
 class GroupCoordinator:
@@ -48,69 +72,369 @@ class GroupCoordinator:
         now_ms: Callable[[], int],
         rng: random.Random,
     ) -> None:
-        raise NotImplementedError
+        self._config = config
+        self._replicas = replicas
+        self._rng = rng
+        limits = GroupLimits(config.group_max_size, config.group_initial_rebalance_delay_ms)
+        writer = LogWriter(config, replicas, now_ms)
+        self._writer = writer
+        self._cache = GroupCache(limits, now_ms)
+        self._admin = GroupAdmin(self._cache, writer, self._carry_out)
+        self._offsets = OffsetStore(config, self._cache, writer, now_ms, self._carry_out)
+        self._timers: dict[Group, GroupTimers] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._load_turn: asyncio.Lock = asyncio.Lock()
+
+    # -- the coordinator's own life
 
     def start(self, partition_count: int | None = None) -> None:
-        """Begin to answer. `partition_count` is that of an existing `__consumer_offsets`, None = as configured."""
-        raise NotImplementedError
+        """Begin to answer. `partition_count` is that of an existing `__consumer_offsets`, None = as
+        configured."""
+        logger.info("[GroupCoordinator %d]: Starting up.", self._config.broker_id)
+        self._cache.partition_count = partition_count or self._config.offsets_topic_num_partitions
+        self._cache.is_active = True
+        self._replicas.add_leadership_listener(self.on_leadership_change)
+        self._spawn(self._expire_offsets(), "expire-offsets")
+        logger.info("[GroupCoordinator %d]: Startup complete.", self._config.broker_id)
 
     async def stop(self) -> None:
         """Stop answering (COORDINATOR_NOT_AVAILABLE), loading and expiring."""
-        raise NotImplementedError
+        self._cache.is_active = False
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for group in self._cache:
+            if group.state is not GroupState.DEAD:
+                self._unload(group)
+        logger.info("[GroupCoordinator %d]: Shutdown complete.", self._config.broker_id)
 
     def topic_configs(self) -> dict[str, str]:
         """The topic-level settings with which `__consumer_offsets` is created."""
-        raise NotImplementedError
+        return {
+            "cleanup.policy": "compact",
+            "segment.bytes": str(self._config.offsets_topic_segment_bytes),
+            "compression.type": "producer",
+        }
 
     def partition_for(self, group_id: str) -> int:
         """The partition of `__consumer_offsets` that holds the group; its leader is the coordinator."""
-        raise NotImplementedError
+        return self._cache.partition_for(group_id)
+
+    # -- leadership of the offsets topic
+
+    def on_leadership_change(self, leaders: Sequence[Partition], followers: Sequence[Partition]) -> None:
+        """What the replica manager tells after a LeaderAndIsr or StopReplica."""
+        for partition in leaders:
+            if partition.topic == OFFSETS_TOPIC:
+                self.on_election(partition.partition, partition.leader_epoch)
+        for partition in followers:
+            if partition.topic == OFFSETS_TOPIC:
+                self.on_resignation(partition.partition, partition.leader_epoch)
 
     def on_election(self, partition: int, leader_epoch: int) -> None:
         """This broker leads the partition of `__consumer_offsets` now: load its groups in the background."""
-        raise NotImplementedError
+        logger.info("Elected as the group coordinator for partition %d in epoch %d", partition, leader_epoch)
+        if self._cache.begin_load(partition, leader_epoch):
+            self._spawn(self._load(partition, leader_epoch), f"load-{OFFSETS_TOPIC}-{partition}")
 
     def on_resignation(self, partition: int, leader_epoch: int | None) -> None:
         """This broker no longer leads (or has deleted) the partition: forget its groups at once."""
-        raise NotImplementedError
+        if not self._cache.resign(partition, leader_epoch):
+            logger.info(
+                "Not removing offsets and group metadata for %s-%d in epoch %s since it is older than "
+                "our election",
+                OFFSETS_TOPIC,
+                partition,
+                leader_epoch,
+            )
+            return
+        groups = self._cache.of_partition(partition)
+        for group in groups:
+            self._unload(group)
+        if groups:
+            logger.info(
+                "Finished unloading %s-%d for coordinator epoch %s. Removed %d cached groups.",
+                OFFSETS_TOPIC,
+                partition,
+                leader_epoch,
+                len(groups),
+            )
 
-    def on_partitions_deleted(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Remove the committed offsets of deleted (topic, partition)s, with tombstones."""
-        raise NotImplementedError
+    async def _load(self, partition: int, leader_epoch: int) -> None:
+        def is_wanted() -> bool:
+            return self._cache.is_wanted(partition, leader_epoch)
+
+        async with self._load_turn:  # one after the other, as Kafka's one scheduler thread
+            if not is_wanted():
+                return
+            try:
+                log = self._replicas.partition(OFFSETS_TOPIC, partition).log
+                if log is None:
+                    raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "found no log")
+                replay = await replay_log(log, self._config.offsets_load_buffer_size, is_wanted)
+            except (CorruptBatch, MalformedMessage, KafkaError, OSError) as reason:
+                # Nothing of a log that cannot be read is served: an offset that is missing would send the
+                # group's members back to the beginning.
+                logger.error("Error loading offsets from %s-%d: %s", OFFSETS_TOPIC, partition, reason)
+                if is_wanted():
+                    self._cache.end_load(partition, owned=False)
+                return
+            if replay is None or not is_wanted():
+                return
+            for group_id in replay.group_ids():
+                if self._cache.partition_for(group_id) == partition:
+                    self._add_loaded(group_id, replay)
+            self._cache.end_load(partition, owned=True)
+            logger.info(
+                "Finished loading offsets and group metadata from %s-%d for epoch %d",
+                OFFSETS_TOPIC,
+                partition,
+                leader_epoch,
+            )
+
+    def _add_loaded(self, group_id: str, replay: Replay) -> None:
+        group = self._cache.new(group_id)
+        if group_id in replay.groups:
+            version, value = replay.groups[group_id]
+            members = members_of(value, version=version)
+            group.generation_id = value.generation
+            group.protocol_name = value.protocol
+            group.members.protocol_type = value.protocol_type or None
+            if any(member.member_id == value.leader for member in members):
+                group.members.leader_id = value.leader
+            for member in members:
+                group.members.add(member, None)
+            group.state = GroupState.STABLE if members else GroupState.EMPTY
+            timestamp = value.current_state_timestamp
+            group.state_timestamp_ms = None if timestamp < 0 else timestamp
+            rebalance.compute_subscribed_topics(group)
+        group.offsets.load(replay.offsets.get(group_id, {}), replay.transactional_of(group_id))
+        self._cache.add(group)
+        rebalance.loaded(group)
+        self._carry_out(group)
+
+    def _unload(self, group: Group) -> None:
+        group.unload()
+        self._carry_out(group)
+        self._cache.discard(group)
+
+    # -- membership
 
     def join_group(
         self, request: JoinGroupRequest, *, version: int, client_id: str, client_host: str
     ) -> JoinGroupResponse | asyncio.Future[JoinGroupResponse]:
-        raise NotImplementedError
+        """Waits until the rebalance is complete."""
+        error = self._cache.error_for(request.group_id)
+        config = self._config
+        if error is ErrorCode.NONE and not (
+            config.group_min_session_timeout_ms
+            <= request.session_timeout_ms
+            <= config.group_max_session_timeout_ms
+        ):
+            error = ErrorCode.INVALID_SESSION_TIMEOUT
+        if error is not ErrorCode.NONE:
+            return join_error(request.member_id, error)
+        group = self._cache.get(request.group_id)
+        if group is None:
+            if request.member_id:
+                return join_error(request.member_id, ErrorCode.UNKNOWN_MEMBER_ID)
+            group = self._cache.get_or_create(request.group_id)
+        instance_id = request.group_instance_id
+        waiter: asyncio.Future[JoinGroupResponse] = asyncio.get_running_loop().create_future()
+        join = joining.Join(
+            waiter=waiter,
+            member_id=request.member_id,
+            new_member_id=f"{client_id if instance_id is None else instance_id}-{self._new_uuid()}",
+            group_instance_id=instance_id,
+            client_id=client_id,
+            client_host=client_host,
+            rebalance_timeout_ms=(
+                request.session_timeout_ms if version == 0 else request.rebalance_timeout_ms
+            ),
+            session_timeout_ms=request.session_timeout_ms,
+            protocol_type=request.protocol_type,
+            protocols=tuple((protocol.name, bytes(protocol.metadata)) for protocol in request.protocols),
+            reason=request.reason or "not provided",
+            requires_known_member_id=version >= MEMBER_ID_REQUIRED_VERSION and instance_id is None,
+            can_skip_assignment=version >= STATIC_MEMBER_SKIPS_ASSIGNMENT_VERSION,
+        )
+        joining.join(group, join)
+        self._carry_out(group)
+        return waiter.result() if waiter.done() else waiter
 
     def sync_group(self, request: SyncGroupRequest) -> SyncGroupResponse | asyncio.Future[SyncGroupResponse]:
-        raise NotImplementedError
+        """Waits for the leader's assignment and until it is written."""
+        error = self._cache.error_for(request.group_id)
+        if error is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+            # The rebalance is lost with the old coordinator; this sends the member to JoinGroup, in old
+            # clients too.
+            error = ErrorCode.REBALANCE_IN_PROGRESS
+        if error is not ErrorCode.NONE:
+            return sync_error(error)
+        group = self._cache.get(request.group_id)
+        if group is None:
+            return sync_error(ErrorCode.UNKNOWN_MEMBER_ID)
+        waiter: asyncio.Future[SyncGroupResponse] = asyncio.get_running_loop().create_future()
+        sync = syncing.Sync(
+            waiter=waiter,
+            generation_id=request.generation_id,
+            member_id=request.member_id,
+            group_instance_id=request.group_instance_id,
+            protocol_type=request.protocol_type,
+            protocol_name=request.protocol_name,
+            assignment={each.member_id: bytes(each.assignment) for each in request.assignments},
+        )
+        syncing.sync(group, sync)
+        self._carry_out(group)
+        return waiter.result() if waiter.done() else waiter
 
     def heartbeat(self, request: HeartbeatRequest) -> HeartbeatResponse:
-        raise NotImplementedError
+        error = self._cache.error_for(request.group_id)
+        if error is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+            return HeartbeatResponse()  # we cannot know yet: the benefit of the doubt
+        if error is not ErrorCode.NONE:
+            return HeartbeatResponse(error_code=error)
+        group = self._cache.get(request.group_id)
+        if group is None:
+            return HeartbeatResponse(error_code=ErrorCode.UNKNOWN_MEMBER_ID)
+        error = group.heartbeat(request.generation_id, request.member_id, request.group_instance_id)
+        self._carry_out(group)
+        return HeartbeatResponse(error_code=error)
 
     def leave_group(self, group_id: str, members: Sequence[MemberIdentity]) -> LeaveGroupResponse:
-        raise NotImplementedError
+        error = self._cache.error_for(group_id)
+        if error is not ErrorCode.NONE:
+            return LeaveGroupResponse(error_code=error)
+        group = self._cache.get(group_id)
+        if group is not None and group.state is GroupState.DEAD:
+            return LeaveGroupResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        response = LeaveGroupResponse()
+        for member in members:
+            error = ErrorCode.UNKNOWN_MEMBER_ID
+            if group is not None:
+                error = leaving.leave(group, member.member_id, member.group_instance_id, member.reason)
+                self._carry_out(group)
+            response.members.append(
+                MemberResponse(
+                    member_id=member.member_id,
+                    group_instance_id=member.group_instance_id,
+                    error_code=error,
+                )
+            )
+        return response
+
+    # -- offsets
 
     def commit_offsets(
         self, request: OffsetCommitRequest
     ) -> OffsetCommitResponse | asyncio.Future[OffsetCommitResponse]:
-        raise NotImplementedError
+        """Waits until the offsets are written."""
+        return self._offsets.commit(request)
 
     def fetch_offsets(
         self, group_id: str, partitions: Sequence[tuple[str, int]] | None, *, require_stable: bool
     ) -> OffsetFetchResponseGroup:
         """`partitions` None = every offset that the group has."""
-        raise NotImplementedError
-
-    def list_groups(self, request: ListGroupsRequest) -> ListGroupsResponse:
-        raise NotImplementedError
-
-    def describe_group(self, group_id: str) -> DescribedGroup:
-        raise NotImplementedError
-
-    def delete_groups(self, group_ids: Sequence[str]) -> DeleteGroupsResponse:
-        raise NotImplementedError
+        return self._offsets.fetch(group_id, partitions, require_stable=require_stable)
 
     def delete_offsets(self, request: OffsetDeleteRequest) -> OffsetDeleteResponse:
-        raise NotImplementedError
+        return self._admin.delete_offsets(request)
+
+    def on_partitions_deleted(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Remove the committed offsets of deleted (topic, partition)s, with tombstones."""
+        self._admin.on_partitions_deleted(partitions)
+
+    # -- administration
+
+    def list_groups(self, request: ListGroupsRequest) -> ListGroupsResponse:
+        return self._admin.list_groups(request)
+
+    def describe_group(self, group_id: str) -> DescribedGroup:
+        return self._admin.describe_group(group_id)
+
+    def delete_groups(self, group_ids: Sequence[str]) -> DeleteGroupsResponse:
+        return self._admin.delete_groups(group_ids)
+
+    # -- doing what groups want done
+
+    def _carry_out(self, group: Group) -> None:
+        while group.effects:
+            self._carry_out_one(group, group.effects.popleft())
+
+    def _carry_out_one(self, group: Group, effect: fx.Effect) -> None:
+        match effect:
+            case fx.Reply():
+                waiter = cast("asyncio.Future[Answer]", effect.waiter)
+                if not waiter.done():  # the client may have gone away
+                    waiter.set_result(effect.response)
+            case fx.StartSessionTimer():
+                self._timers_of(group).start_session(effect.member_id, effect.timeout_ms)
+            case fx.StopSessionTimer():
+                self._timers_of(group).stop_session(effect.member_id)
+            case fx.StartJoinTimer():
+                self._timers_of(group).join.start(effect.delay_ms)
+            case fx.StopJoinTimer():
+                self._timers_of(group).join.stop()
+            case fx.StartSyncTimer():
+                self._timers_of(group).sync.start(effect.delay_ms)
+            case fx.StopSyncTimer():
+                self._timers_of(group).sync.stop()
+            case fx.StopAllTimers():
+                timers = self._timers.pop(group, None)
+                if timers is not None:
+                    timers.stop_all()
+            case fx.Store():
+                self._store(group, effect)
+
+    def _store(self, group: Group, effect: fx.Store) -> None:
+        def stored(error: ErrorCode, _: int) -> None:
+            syncing.stored(group, effect.then, error)
+            self._carry_out(group)
+
+        self._writer.store_group(group, effect.value, stored)
+
+    def _timers_of(self, group: Group) -> GroupTimers:
+        timers = self._timers.get(group)
+        if timers is None:
+
+            def session_expired(member_id: str) -> None:
+                rebalance.session_expired(group, member_id)
+                self._carry_out(group)
+
+            def join_expired() -> None:
+                rebalance.join_timer_expired(group)
+                self._carry_out(group)
+
+            def sync_expired() -> None:
+                rebalance.sync_timer_expired(group)
+                self._carry_out(group)
+
+            timers = GroupTimers(
+                asyncio.get_running_loop(),
+                session_expired=session_expired,
+                join_expired=join_expired,
+                sync_expired=sync_expired,
+            )
+            self._timers[group] = timers
+        return timers
+
+    async def _expire_offsets(self) -> None:
+        while True:
+            await self._admin.expire_offsets(self._config.offsets_retention_minutes * 60_000)
+            await asyncio.sleep(self._config.offsets_retention_check_interval_ms / 1000)
+
+    def _new_uuid(self) -> uuid.UUID:
+        return uuid.UUID(int=self._rng.getrandbits(128), version=4)
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error(
+                "Task %s of the group coordinator failed", task.get_name(), exc_info=task.exception()
+            )

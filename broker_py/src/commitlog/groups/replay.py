@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a partition of `__consumer_offsets` from its first record to its last: what its groups were.
+
+Kafka's GroupMetadataManager.doLoadGroupsAndOffsets: of several records with a key the last one counts, a
+record without a value takes it away, and offsets committed in a transaction count from its commit marker
+on. The log is read in pieces of offsets.load.buffer.size in a worker thread, and other work of the broker
+goes on in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from commitlog.groups.offsets import StoredOffset, TopicPartition
+from commitlog.groups.records import read_key, read_offset_value, version_of
+from commitlog.records.batch import (
+    BatchHeader,
+    CorruptBatch,
+    Record,
+    check_crc,
+    decode_records,
+    iterate_headers,
+)
+from commitlog.records.control import parse_marker
+from commitlog.storage.log import Log
+from commitlog.wire.frames import decode_record
+from commitlog.wire.messages.group_metadata_key import GroupMetadataKey
+from commitlog.wire.messages.group_metadata_value import GroupMetadataValue
+from commitlog.wire.messages.offset_commit_key import OffsetCommitKey
+from commitlog.wire.regions import FileRegion
+
+logger = logging.getLogger("commitlog.groups.replay")
+
+RECORDS_BETWEEN_YIELDS = 500
+"""About 5 ms of work, after which the loop serves others."""
+
+GroupOffsetsById = dict[str, dict[TopicPartition, StoredOffset]]
+
+
+class Replay:
+    """What has been read so far."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.groups: dict[str, tuple[int, GroupMetadataValue]] = {}
+        """Group id to (version of the value, value)."""
+        self.offsets: GroupOffsetsById = {}
+        self.transactional: dict[int, GroupOffsetsById] = {}
+        """Producer id to the offsets of its open transaction."""
+
+    def apply(self, header: BatchHeader, records: Sequence[Record]) -> None:
+        """One batch, in the order of the log."""
+        if header.is_control:
+            if records:
+                self._end_transaction(header.producer_id, records[0])
+            return
+        for record in records:
+            if record.key is None:
+                raise CorruptBatch(f"Record at offset {record.offset} of {self.name} has no key")
+            key = read_key(record.key)
+            if isinstance(key, OffsetCommitKey):
+                self._apply_offset(header, records[0].offset, key, record.value)
+            elif isinstance(key, GroupMetadataKey):
+                self._apply_group(key.group, record.value)
+            else:
+                logger.warning(
+                    "Unknown message key with version %d while loading offsets and group metadata from "
+                    "%s. Ignoring "
+                    "it. It could be a left over from an aborted upgrade.",
+                    key,
+                    self.name,
+                )
+
+    def _apply_offset(
+        self, header: BatchHeader, batch_offset: int, key: OffsetCommitKey, value: bytes | None
+    ) -> None:
+        by_group = self.offsets
+        if header.is_transactional:
+            by_group = self.transactional.setdefault(header.producer_id, {})
+        partition = (key.topic, key.partition)
+        if value is not None:
+            stored = StoredOffset(batch_offset, read_offset_value(value))
+            by_group.setdefault(key.group, {})[partition] = stored
+        elif key.group in by_group:
+            by_group[key.group].pop(partition, None)
+            if not by_group[key.group]:
+                del by_group[key.group]
+
+    def _apply_group(self, group_id: str, value: bytes | None) -> None:
+        if value is None:
+            self.groups.pop(group_id, None)
+        else:
+            self.groups[group_id] = (version_of(value), decode_record(GroupMetadataValue, value))
+
+    def _end_transaction(self, producer_id: int, marker: Record) -> None:
+        pending = self.transactional.pop(producer_id, {})
+        end = parse_marker(marker)
+        if end is None or not end[0]:
+            return
+        for group_id, offsets in pending.items():
+            committed = self.offsets.setdefault(group_id, {})
+            for partition, stored in offsets.items():
+                known = committed.get(partition)
+                if known is None or known.batch_offset < stored.batch_offset:
+                    committed[partition] = stored
+
+    def transactional_of(self, group_id: str) -> dict[int, dict[TopicPartition, StoredOffset]]:
+        """The group's offsets in open transactions, by producer id."""
+        return {
+            producer_id: dict(by_group[group_id])
+            for producer_id, by_group in self.transactional.items()
+            if by_group.get(group_id)
+        }
+
+    def group_ids(self) -> list[str]:
+        """Every group with metadata or offsets."""
+        ids = dict.fromkeys(self.groups)
+        ids.update(dict.fromkeys(group_id for group_id, offsets in self.offsets.items() if offsets))
+        for by_group in self.transactional.values():
+            ids.update(dict.fromkeys(group_id for group_id, offsets in by_group.items() if offsets))
+        return list(ids)
+
+
+async def replay_log(log: Log, buffer_size: int, is_wanted: Callable[[], bool]) -> Replay | None:
+    """Read the log up to its end, also what is appended meanwhile; None when it is no longer wanted.
+
+    Raises CorruptBatch or MalformedMessage, and OSError when the log cannot be read.
+    """
+    loop = asyncio.get_running_loop()
+    replay = Replay(f"{log.topic}-{log.partition}")
+    offset = log.log_start_offset
+    done = 0
+    while offset < log.log_end_offset:
+        begin = offset
+        piece = log.read(offset, buffer_size, upper_offset=log.log_end_offset)
+        if not piece.size:
+            break
+        data = await loop.run_in_executor(None, _read_regions, piece.regions)
+        if not is_wanted():
+            return None
+        for position, header in iterate_headers(data):
+            if not check_crc(data, position, header):
+                raise CorruptBatch(f"Batch at offset {header.base_offset} of {replay.name} has a wrong CRC")
+            if header.next_offset <= offset:
+                continue  # the batch that contains the offset asked for may begin before it
+            records = decode_records(data, position, header)
+            replay.apply(header, records)
+            offset = header.next_offset
+            done += len(records)
+            if done >= RECORDS_BETWEEN_YIELDS:
+                done = 0
+                await asyncio.sleep(0)
+                if not is_wanted():
+                    return None
+        if offset == begin:
+            raise CorruptBatch(f"No whole batch at offset {offset} of {replay.name}")
+    return replay
+
+
+def _read_regions(regions: Sequence[FileRegion]) -> bytes:
+    return b"".join(region.read() for region in regions)
