@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from commitlog.replication.fetch_session import FetchSessionCache
     from commitlog.replication.metadata_cache import MetadataCache
     from commitlog.replication.replica_manager import ReplicaManager
+    from commitlog.storage.disk import Disk
+    from commitlog.storage.log_manager import LogManager
     from commitlog.wire.errors import ErrorCode
     from commitlog.wire.frames import RequestHeader
 
@@ -50,10 +52,12 @@ class TopicConfigs(Protocol):
     def overrides(self, topic: str) -> Mapping[str, str]:
         """What /config/topics/<topic> holds, as last read; empty when nothing is known of the topic."""
 
-    async def load(self, topics: Iterable[str]) -> None:
-        """Read the topics' overrides that were not read yet. Awaited before LeaderAndIsr creates logs:
-        creating a
-        topic writes its overrides without a change notification."""
+    async def refresh(self, topics: Iterable[str]) -> None:
+        """Read the topics' overrides afresh.
+
+        Awaited before LeaderAndIsr creates logs of a topic: creating a topic writes its overrides without a
+        change notification.
+        """
 
 
 @dataclass
@@ -68,6 +72,8 @@ class Services:
     cluster_id: str
     broker_epoch: Callable[[], int]
     metadata: MetadataCache
+    disk: Disk
+    log_manager: LogManager
     replicas: ReplicaManager
     groups: GroupCoordinator
     controller: KafkaController

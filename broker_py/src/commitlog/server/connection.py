@@ -134,8 +134,7 @@ class Connection(asyncio.BufferedProtocol):
         self.listener_name = owner.name
         self.last_active = self._loop.time()
 
-    # -- asyncio.BufferedProtocol
-    # ------------------------------------------------------------------------------
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -183,8 +182,7 @@ class Connection(asyncio.BufferedProtocol):
             if not self._out and not self._waiting:
                 self._work()
 
-    # -- for the listener and the handlers
-    # -----------------------------------------------------------------------
+    # for the listener and the handlers
 
     @property
     def is_busy(self) -> bool:
@@ -211,8 +209,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    # -- frames
-    # ---------------------------------------------------------------------------------------------------
+    # frames
 
     def _work(self) -> None:
         """Answer the complete frames in the buffer until one has to wait, then send what was answered."""
@@ -283,8 +280,7 @@ class Connection(asyncio.BufferedProtocol):
         log.error("Closing socket for %s because of error: %s", self.connection_id, error)
         self.close()
 
-    # -- the receive buffer
-    # -------------------------------------------------------------------------------------------
+    # the receive buffer
 
     def _make_room(self) -> None:
         """No request holds views: make the next frame fit behind what is left, and read on."""
@@ -337,8 +333,7 @@ class Connection(asyncio.BufferedProtocol):
             assert self._transport is not None
             self._transport.resume_reading()
 
-    # -- sending
-    # --------------------------------------------------------------------------------------------------------
+    # sending
 
     def _queue(self, response: Sequence[Chunk]) -> None:
         for chunk in response:

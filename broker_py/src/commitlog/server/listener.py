@@ -122,8 +122,7 @@ class SocketListener:
     def connections(self) -> Iterator[Connection]:
         return iter(tuple(self._connections))
 
-    # -- ConnectionOwner
-    # ----------------------------------------------------------------------------------------
+    # ConnectionOwner
 
     def admit(self, connection: Connection) -> bool:
         if not self._quotas.admit(connection.client_host):
@@ -146,8 +145,7 @@ class SocketListener:
         if limits.socket_receive_buffer_bytes != -1:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, limits.socket_receive_buffer_bytes)
 
-    # -- inside
-    # ---------------------------------------------------------------------------------------------------
+    # inside
 
     def _new_connection(self) -> Connection:
         self._next_index += 1

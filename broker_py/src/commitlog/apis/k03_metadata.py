@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metadata (3), versions 0-12.
+
+Behaviour (KafkaApis.handleTopicMetadataRequest, ZkMetadataCache.getTopicMetadata): answers from this
+broker's cache, for the listener on which it was asked. A topic that nobody knows is created when both the
+client and auto.create.topics.enable allow it, and is answered with an error meanwhile.
+
+Versions: 0 an empty list means all topics, replicas and ISR members without a live endpoint are left out
+(REPLICA_NOT_AVAILABLE); 1 null means all, none means none; controller id, rack, is_internal; 2 cluster id;
+3 throttle time; 4 the client may forbid creation; 5 offline replicas; 6 LISTENER_NOT_FOUND when the leader
+lives but lacks the listener; 7 leader epochs; 8 authorized operations; 9 flexible; 10 topic ids in answers;
+11 no cluster operations any more; 12 topics may be asked by id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.topic_names import is_internal_topic, is_valid_topic_name
+from commitlog.replication.metadata_cache import NO_LEADER, MetadataCache, PartitionMetadata
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode, KafkaError
+from commitlog.wire.message import ZERO_UUID
+from commitlog.wire.messages.metadata_request import MetadataRequest
+from commitlog.wire.messages.metadata_response import (
+    MetadataResponse,
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+
+# Kafka's bit fields of all operations on a resource (AclEntry.supportedOperations), which is what everybody
+# may do while there is no authorizer.
+TOPIC_OPERATIONS = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
+CLUSTER_OPERATIONS = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
+NO_CONTROLLER = -1
+
+
+def handle(services: Services, context: RequestContext, request: MetadataRequest) -> MetadataResponse:
+    version = context.api_version
+    _check(request, version)
+    view = _View(services.metadata, context.listener_name, version)
+    controller = services.metadata.controller_id
+    response = MetadataResponse(
+        brokers=view.brokers(),
+        cluster_id=services.cluster_id,
+        controller_id=NO_CONTROLLER if controller is None else controller,
+        topics=_topics(services, view, request),
+    )
+    if version >= 8 and request.include_topic_authorized_operations:
+        for topic in response.topics:
+            topic.topic_authorized_operations = TOPIC_OPERATIONS
+    if 8 <= version <= 10 and request.include_cluster_authorized_operations:
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS
+    return response
+
+
+def _check(request: MetadataRequest, version: int) -> None:
+    """MetadataRequest.Builder's rules for versions whose schema already has what is not yet allowed."""
+    if version >= 12:
+        return
+    for topic in request.topics or ():
+        if topic.name is None:
+            text = f"MetadataRequest version {version} does not support null topic names."
+            raise KafkaError(ErrorCode.INVALID_REQUEST, text)
+        if topic.topic_id != ZERO_UUID:
+            text = f"MetadataRequest version {version} does not support non-zero topic IDs."
+            raise KafkaError(ErrorCode.INVALID_REQUEST, text)
+
+
+def _topics(services: Services, view: _View, request: MetadataRequest) -> list[MetadataResponseTopic]:
+    metadata = services.metadata
+    asked = request.topics
+    if asked is None or (not asked and view.version == 0):
+        return [view.topic(name) for name in metadata.topics()]
+    ids = [topic.topic_id for topic in asked if topic.topic_id != ZERO_UUID]
+    if ids:
+        return [_topic_by_id(metadata, view, topic_id) for topic_id in ids]
+    names = dict.fromkeys(topic.name for topic in asked if topic.name is not None)
+    found = [view.topic(name) for name in names if metadata.contains_topic(name)]
+    missing = [name for name in names if not metadata.contains_topic(name)]
+    if missing and request.allow_auto_topic_creation and services.config.auto_create_topics_enable:
+        errors = services.auto_topics.create(missing)
+    else:
+        errors = {name: _unknown(name) for name in missing}
+    return found + [
+        MetadataResponseTopic(error_code=errors[name], name=name, is_internal=is_internal_topic(name))
+        for name in missing
+    ]
+
+
+def _topic_by_id(metadata: MetadataCache, view: _View, topic_id: bytes) -> MetadataResponseTopic:
+    name = metadata.topic_name(topic_id)
+    if name is None:
+        return MetadataResponseTopic(error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=topic_id)
+    return view.topic(name)
+
+
+def _unknown(name: str) -> ErrorCode:
+    if is_valid_topic_name(name):
+        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return ErrorCode.INVALID_TOPIC_EXCEPTION
+
+
+class _View:
+    """The cluster as one listener and one version of the request see it."""
+
+    def __init__(self, metadata: MetadataCache, listener: str, version: int) -> None:
+        self.version = version
+        self._metadata = metadata
+        self._listener = listener
+
+    def brokers(self) -> list[MetadataResponseBroker]:
+        brokers = []
+        for broker in self._metadata.alive_brokers():
+            endpoint = broker.endpoints.get(self._listener)
+            if endpoint is not None:
+                brokers.append(
+                    MetadataResponseBroker(
+                        node_id=broker.id, host=endpoint.host, port=endpoint.port, rack=broker.rack
+                    )
+                )
+        return brokers
+
+    def topic(self, name: str) -> MetadataResponseTopic:
+        partitions = self._metadata.partitions(name)
+        return MetadataResponseTopic(
+            name=name,
+            topic_id=self._metadata.topic_id(name),
+            is_internal=is_internal_topic(name),
+            partitions=[self._partition(partitions[index]) for index in sorted(partitions)],
+        )
+
+    def _partition(self, state: PartitionMetadata) -> MetadataResponsePartition:
+        replicas, isr = list(state.replicas), list(state.isr)
+        error = ErrorCode.NONE
+        leader = state.leader
+        if self.version == 0:
+            replicas, isr = self._reachable(replicas), self._reachable(isr)
+            if len(replicas) < len(state.replicas) or len(isr) < len(state.isr):
+                error = ErrorCode.REPLICA_NOT_AVAILABLE
+        if self._metadata.broker_endpoint(leader, self._listener) is None:
+            missing_listener = self.version >= 6 and self._metadata.is_alive(leader)
+            error = ErrorCode.LISTENER_NOT_FOUND if missing_listener else ErrorCode.LEADER_NOT_AVAILABLE
+            leader = NO_LEADER
+        return MetadataResponsePartition(
+            error_code=error,
+            partition_index=state.partition,
+            leader_id=leader,
+            leader_epoch=state.leader_epoch,
+            replica_nodes=replicas,
+            isr_nodes=isr,
+            offline_replicas=list(state.offline_replicas),
+        )
+
+    def _reachable(self, brokers: Iterable[int]) -> list[int]:
+        endpoint = self._metadata.broker_endpoint
+        return [broker for broker in brokers if endpoint(broker, self._listener) is not None]
+
+
+def error_response(request: MetadataRequest, code: ErrorCode, message: str | None) -> MetadataResponse:
+    topics = [
+        MetadataResponseTopic(error_code=code, name=topic.name or "", topic_id=topic.topic_id)
+        for topic in request.topics or ()
+    ]
+    return MetadataResponse(topics=topics)
+
+
+API = Api(ApiKey.METADATA, 0, 12, handle, error_response=error_response)

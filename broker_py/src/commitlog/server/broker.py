@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A broker's life, from start to controlled shutdown, in the order of Kafka's KafkaServer.
+
+Start: ZooKeeper and its permanent paths, cluster id, meta.properties and broker id, dynamic and topic
+settings, logs loaded and recovered, sockets bound, replicas, registration (from here on the cluster knows
+us), controller, coordinators, config watcher, and only then requests are processed. Whatever fails on the
+way is one line (StartupError), and what had been started is stopped again. A stop begins with asking the
+controller to move leadership away.
+
+A session that expires takes the registration with it: the controller resigns, then the broker registers
+again under a new epoch and stands for election again. Replicas go on serving meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from commitlog.apis.services import Services
+from commitlog.config.broker import BrokerConfig
+from commitlog.config.checks import parse_connection_overrides
+from commitlog.controller.controller import KafkaController
+from commitlog.controller.topic_admin import TopicAdmin
+from commitlog.coordination import paths
+from commitlog.coordination.client import (
+    Coordination,
+    CoordinationError,
+    NoNode,
+    SessionState,
+)
+from commitlog.coordination.documents import BrokerRegistration, ConfigEntity, Endpoint, TopicAssignment
+from commitlog.groups.coordinator import OFFSETS_TOPIC, GroupCoordinator
+from commitlog.replication.fetch_session import FetchSessionCache
+from commitlog.replication.metadata_cache import MetadataCache
+from commitlog.replication.replica_manager import ReplicaManager
+from commitlog.server import identity
+from commitlog.server.auto_topics import AutoTopicCreation
+from commitlog.server.config_watcher import ConfigWatcher
+from commitlog.server.controlled_shutdown import controlled_shutdown
+from commitlog.server.controller_client import ControllerClient
+from commitlog.server.dispatch import Dispatcher
+from commitlog.server.errors import StartupError
+from commitlog.server.listener import ConnectionLimits, ConnectionQuotas, SocketListener
+from commitlog.server.producer_ids import ProducerIdManager
+from commitlog.server.registration import BrokerRegistrar
+from commitlog.server.topic_configs import TopicConfigRepository
+from commitlog.storage.log_manager import LogManager, LogManagerSettings, StorageError
+from commitlog.wire.client import BrokerConnection
+
+if TYPE_CHECKING:
+    from commitlog.replication.partition import Partition
+    from commitlog.storage.disk import Disk
+
+log = logging.getLogger("commitlog.server.broker")
+
+FETCH_SESSION_EVICTION_MS = 120_000
+SERVED_PROTOCOL = "PLAINTEXT"
+
+# KafkaServer.shutdown's order: clients first, then what they used, ZooKeeper last.
+STOP_ORDER = (
+    "config watcher",
+    "listeners",
+    "group coordinator",
+    "replica manager",
+    "log manager",
+    "registration",
+    "controller",
+    "ZooKeeper client",
+)
+
+
+class Broker:
+    """One broker: ``start`` returns when it serves, ``failed`` is set when it cannot go on."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        *,
+        disk: Disk,
+        coordination: Coordination,
+        now_ms: Callable[[], int],
+        rng: random.Random,
+    ) -> None:
+        self.config = config
+        self.epoch = -1
+        self.services: Services
+        self.listeners: list[SocketListener] = []
+        self.failed = asyncio.Event()
+        """Set when the broker cannot go on: every log directory has failed."""
+        self._disk = disk
+        self._coordination = coordination
+        self._now_ms = now_ms
+        self._rng = rng
+        self._started: dict[str, Callable[[], Awaitable[object]]] = {}
+        self._resession: asyncio.Task[None] | None = None
+        self._expired = asyncio.Event()
+
+    # start
+
+    async def start(self) -> None:
+        """Start in Kafka's order. Raises StartupError; everything begun is undone then."""
+        log.info("[KafkaServer id=%d] starting", self.config.broker_id)
+        try:
+            await self._start()
+        except StorageError as error:
+            await self._undo_all()
+            raise StartupError(str(error)) from error
+        except CoordinationError as error:
+            await self._undo_all()
+            raise StartupError(f"ZooKeeper at {self.config.zookeeper_connect}: {error}") from error
+        except BaseException:
+            await self._undo_all()
+            raise
+
+    async def _start(self) -> None:
+        config = self.config
+        self._check_protocols()
+        log.info("Connecting to zookeeper on %s", config.zookeeper_connect)
+        self._started["ZooKeeper client"] = self._coordination.close
+        await self._coordination.start()
+        await identity.make_permanent_paths(self._coordination)
+        cluster_id = await identity.cluster_id(self._coordination, self._rng)
+        log.info("Cluster ID = %s", cluster_id)
+        stored_cluster, stored_broker = identity.stored_identity(self._disk, config.log_dirs)
+        identity.check_cluster_id(cluster_id, stored_cluster)
+        config.set_broker_id(await identity.broker_id(config, stored_broker, self._coordination))
+        await self._load_dynamic_config()
+        self._topic_configs = TopicConfigRepository(self._coordination, config)
+        await self._topic_configs.load_all()
+        self._build(cluster_id)
+        await self._log_manager.load()
+        self._started["log manager"] = self._log_manager.shutdown
+        self._log_manager.start()
+        await self._bind()
+        self._started["replica manager"] = self._replicas.stop
+        self._replicas.start()
+        await self._register()
+        self._started["controller"] = self._controller.stop
+        await self._controller.start()
+        self._started["group coordinator"] = self._groups.stop
+        self._groups.start(await self._offsets_partition_count())
+        await self._watch_configs()
+        for listener in self.listeners:
+            listener.start()
+        log.info("[KafkaServer id=%d] started", config.broker_id)
+
+    def _check_protocols(self) -> None:
+        for listener in self.config.listeners:
+            if listener.protocol != SERVED_PROTOCOL:
+                raise StartupError(
+                    f"{self.config.source}: listeners: {listener.name} uses {listener.protocol}, this broker "
+                    f"serves {SERVED_PROTOCOL} only"
+                )
+
+    def _build(self, cluster_id: str) -> None:
+        """Make the rooms' objects; none of them does anything before its ``start``."""
+        config, now_ms, rng = self.config, self._now_ms, self._rng
+        metadata = MetadataCache(config.broker_id)
+        self._log_manager = LogManager(
+            self._disk,
+            config.log_dirs,
+            broker_id=config.broker_id,
+            cluster_id=cluster_id,
+            topic_config=self._topic_configs.config,
+            settings=_log_settings(config),
+            now_ms=now_ms,
+            rng=rng,
+            on_log_dir_failure=self._log_dir_failed,
+        )
+        self._replicas = ReplicaManager(
+            config, self._log_manager, metadata, connect=self._connect_to_endpoint, now_ms=now_ms, rng=rng
+        )
+        self._controller = KafkaController(
+            config,
+            self._coordination,
+            config.broker_id,
+            self.epoch,
+            now_ms=now_ms,
+            rng=rng,
+            connect=self._connect_to_endpoint,
+        )
+        self._controller_client = ControllerClient(metadata, config.inter_broker_listener_name, self._connect)
+        topic_admin = TopicAdmin(config, self._coordination, rng=rng)
+        self._groups = GroupCoordinator(config, self._replicas, now_ms=now_ms, rng=rng)
+        self._replicas.add_leadership_listener(self._leadership_changed)
+        self._producer_ids = ProducerIdManager(
+            config.broker_id, self.broker_epoch, self._controller_client.send
+        )
+        self._auto_topics = AutoTopicCreation(
+            config,
+            metadata,
+            self._controller,
+            self._controller_client,
+            topic_admin,
+            self._groups.topic_configs,
+        )
+        self.services = Services(
+            config=config,
+            broker_id=config.broker_id,
+            cluster_id=cluster_id,
+            broker_epoch=self.broker_epoch,
+            metadata=metadata,
+            disk=self._disk,
+            log_manager=self._log_manager,
+            replicas=self._replicas,
+            groups=self._groups,
+            controller=self._controller,
+            coordination=self._coordination,
+            topic_admin=topic_admin,
+            producer_ids=self._producer_ids,
+            fetch_sessions=FetchSessionCache(
+                config.max_incremental_fetch_session_cache_slots, FETCH_SESSION_EVICTION_MS, now_ms, rng
+            ),
+            auto_topics=self._auto_topics,
+            topic_configs=self._topic_configs,
+            now_ms=now_ms,
+            rng=rng,
+        )
+
+    async def _bind(self) -> None:
+        config = self.config
+        quotas = ConnectionQuotas(
+            ConnectionLimits(
+                max_connections=config.max_connections,
+                max_connections_per_ip=config.max_connections_per_ip,
+                max_connections_per_ip_overrides=parse_connection_overrides(
+                    config.max_connections_per_ip_overrides
+                ),
+                connections_max_idle_ms=config.connections_max_idle_ms,
+                socket_request_max_bytes=config.socket_request_max_bytes,
+                socket_send_buffer_bytes=config.socket_send_buffer_bytes,
+                socket_receive_buffer_bytes=config.socket_receive_buffer_bytes,
+                socket_listen_backlog_size=config.socket_listen_backlog_size,
+            )
+        )
+        dispatcher = Dispatcher(self.services)
+        self._started["listeners"] = self._stop_listeners
+        for one in config.listeners:
+            listener = SocketListener(one.name, one.host, one.port, dispatcher, quotas)
+            try:
+                await listener.bind()
+            except OSError as error:
+                raise StartupError(
+                    f"Socket server failed to bind to {one.host or '0.0.0.0'}:{one.port}: "
+                    f"{error.strerror or error}. Stop what listens there, or change listeners in "
+                    f"{config.source}."
+                ) from error
+            self.listeners.append(listener)
+
+    async def _register(self) -> None:
+        registrar = BrokerRegistrar(self._coordination, self.config.zookeeper_session_timeout_ms)
+        self.epoch = await registrar.register(self._registration())
+        self._replicas.broker_epoch = self.epoch
+        self._controller.broker_epoch = self.epoch
+        self._coordination.add_session_listener(self._session_changed)
+        self._resession = asyncio.get_running_loop().create_task(self._register_again(registrar))
+        self._started["registration"] = self._stop_registering
+
+    def _registration(self) -> BrokerRegistration:
+        """Port 0 of an advertised listener is the port that was bound."""
+        bound = {listener.name: listener.port for listener in self.listeners}
+        return BrokerRegistration(
+            broker_id=self.config.broker_id,
+            endpoints=tuple(
+                Endpoint(one.name, one.host, one.port or bound[one.name], one.protocol)
+                for one in self.config.advertised_listeners
+            ),
+            timestamp_ms=self._now_ms(),
+            rack=self.config.broker_rack,
+            version=5 if self.config.ibp_at_least("2.7-IV0") else 4,
+        )
+
+    async def _offsets_partition_count(self) -> int | None:
+        try:
+            data, _ = await self._coordination.get(paths.topic(OFFSETS_TOPIC))
+        except NoNode:
+            return None
+        return len(TopicAssignment.decode(OFFSETS_TOPIC, data).partitions)
+
+    # what changes while it runs
+
+    def broker_epoch(self) -> int:
+        """The czxid of the current registration."""
+        return self.epoch
+
+    async def _connect(self, broker_id: int, host: str, port: int) -> BrokerConnection:
+        return await BrokerConnection.open(
+            host,
+            port,
+            str(self.config.broker_id),
+            connect_timeout_ms=self.config.socket_connection_setup_timeout_ms,
+            request_timeout_ms=self.config.request_timeout_ms,
+        )
+
+    async def _connect_to_endpoint(self, broker_id: int, endpoint: Any) -> BrokerConnection:
+        return await self._connect(broker_id, endpoint.host, endpoint.port)
+
+    def _leadership_changed(self, leaders: Sequence[Partition], followers: Sequence[Partition]) -> None:
+        for partition in leaders:
+            if partition.topic == OFFSETS_TOPIC:
+                self._groups.on_election(partition.partition, partition.leader_epoch)
+        for partition in followers:
+            if partition.topic == OFFSETS_TOPIC:
+                self._groups.on_resignation(partition.partition, partition.leader_epoch)
+
+    def _log_dir_failed(self, log_dir: str) -> None:
+        if not self._log_manager.online_log_dirs:
+            dirs = ", ".join(self.config.log_dirs)
+            log.critical("Shutdown broker because all log dirs in %s have failed", dirs)
+            self.failed.set()
+
+    def _session_changed(self, state: SessionState) -> None:
+        if state is SessionState.EXPIRED:
+            self._expired.set()
+
+    async def _register_again(self, registrar: BrokerRegistrar) -> None:
+        """After a session expiry: the controller resigns, then a new registration, then the election."""
+        while True:
+            await self._expired.wait()
+            self._expired.clear()
+            log.warning("[KafkaServer id=%d] ZooKeeper session expired", self.config.broker_id)
+            try:
+                await self._controller.on_session_expired()
+                await self._coordination.wait_connected()
+                self.epoch = await registrar.register(self._registration())
+                self._replicas.broker_epoch = self.epoch
+                await self._controller.on_session_restored(self.epoch)
+            except StartupError as error:
+                log.critical("[KafkaServer id=%d] cannot register again: %s", self.config.broker_id, error)
+                self.failed.set()
+            except CoordinationError as error:
+                log.warning("Registering again failed (%s), trying once more", error)
+                self._expired.set()
+
+    # dynamic configuration
+
+    async def _load_dynamic_config(self) -> None:
+        """Read the cluster-wide and this broker's own settings and put them in force."""
+        cluster = await self._entity(paths.broker_config(paths.DEFAULT_ENTITY))
+        own = await self._entity(paths.broker_config(self.config.broker_id))
+        self.config.update_dynamic(cluster, own)
+
+    async def _entity(self, path: str) -> dict[str, str]:
+        try:
+            data, _ = await self._coordination.get(path)
+        except NoNode:
+            return {}
+        return dict(ConfigEntity.decode(data).config)
+
+    async def _watch_configs(self) -> None:
+        watcher = ConfigWatcher(
+            self._coordination,
+            {"topics": self._topic_config_changed, "brokers": self._broker_config_changed},
+            self._now_ms,
+        )
+        self._started["config watcher"] = watcher.stop
+        await watcher.start()
+
+    async def _topic_config_changed(self, topic: str) -> None:
+        overrides = await self._topic_configs.reload(topic)
+        log.info("Processing override for entityPath: topics/%s with config: %s", topic, dict(overrides))
+        self._log_manager.update_topic_config(topic)
+
+    async def _broker_config_changed(self, entity: str) -> None:
+        if entity not in (paths.DEFAULT_ENTITY, str(self.config.broker_id)):
+            return
+        await self._load_dynamic_config()
+        log.info("Processing override for entityPath: brokers/%s", entity)
+        self._topic_configs.broker_defaults_changed()
+        for topic in {one.topic for one in self._log_manager.all_logs()}:
+            self._log_manager.update_topic_config(topic)
+
+    # stop
+
+    async def stop(self) -> None:
+        """Controlled shutdown, then STOP_ORDER."""
+        log.info("[KafkaServer id=%d] shutting down", self.config.broker_id)
+        if self.config.controlled_shutdown_enable and self.epoch >= 0:
+            await controlled_shutdown(self.config, self._controller_client, self.broker_epoch)
+        await self._undo_all()
+        log.info("[KafkaServer id=%d] shut down completed", self.config.broker_id)
+
+    async def _undo_all(self) -> None:
+        for what in STOP_ORDER:
+            undo = self._started.pop(what, None)
+            if undo is None:
+                continue
+            try:
+                await undo()
+            except Exception:
+                log.exception("Stopping the %s failed", what)
+
+    async def _stop_listeners(self) -> None:
+        for listener in self.listeners:
+            await listener.stop()
+        await self._auto_topics.stop()
+        await self._producer_ids.stop()
+        self._controller_client.close()
+
+    async def _stop_registering(self) -> None:
+        self._coordination.remove_session_listener(self._session_changed)
+        if self._resession is not None:
+            self._resession.cancel()
+            await asyncio.gather(self._resession, return_exceptions=True)
+
+
+def _log_settings(config: BrokerConfig) -> LogManagerSettings:
+    return LogManagerSettings(
+        retention_check_interval_ms=config.log_retention_check_interval_ms,
+        flush_scheduler_interval_ms=config.log_flush_scheduler_interval_ms,
+        flush_offset_checkpoint_interval_ms=config.log_flush_offset_checkpoint_interval_ms,
+        flush_start_offset_checkpoint_interval_ms=config.log_flush_start_offset_checkpoint_interval_ms,
+        high_watermark_checkpoint_interval_ms=config.replica_high_watermark_checkpoint_interval_ms,
+        num_recovery_threads_per_data_dir=config.num_recovery_threads_per_data_dir,
+        producer_id_expiration_ms=config.producer_id_expiration_ms,
+        producer_id_expiration_check_interval_ms=config.producer_id_expiration_check_interval_ms,
+        cleaner_enable=config.log_cleaner_enable,
+        initial_task_delay_ms=config.log_initial_task_delay_ms,
+    )
