@@ -1,21 +1,298 @@
 # SPDX-License-Identifier: Apache-2.0
 """Incremental fetch sessions on the server's side (KIP-227; Kafka's FetchSession.scala).
 
-A session remembers what a fetcher asked and what it was told, so that a request names only what changed and a response only what is new.
+A session remembers what a fetcher asked and what it was told, so that a request names only what changed and a
+response only what is new. The cache is bounded; when it is full, a session gives way when it has not been
+used for two minutes, or when it is worth less than the new one: followers before consumers, many partitions
+before few.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from commitlog.wire.messages.fetch_request import FetchRequest
+from commitlog.replication.fetch import FetchPartition, FetchResult
+from commitlog.replication.metadata_cache import ZERO_UUID
+from commitlog.wire.errors import ErrorCode
+
+INVALID_SESSION_ID = 0
+INITIAL_EPOCH = 0
+FINAL_EPOCH = -1
+MIN_SESSION_EVICTION_MS = 120_000
+_MAX_INT = 2**31 - 1
+
+Key = tuple[bytes | str, int]
+Answer = tuple[FetchPartition, FetchResult]
+
+
+def next_epoch(epoch: int) -> int:
+    """The epoch that a session's next request must carry; it wraps around to 1, as 0 begins a new session."""
+    if epoch < 0:
+        return FINAL_EPOCH
+    return 1 if epoch == _MAX_INT else epoch + 1
+
+
+def _key(topic: str, topic_id: bytes, partition: int) -> Key:
+    return (topic if topic_id == ZERO_UUID else topic_id), partition
+
+
+class _CachedPartition:
+    """One partition of a session: the last request for it, and what its fetcher has been told."""
+
+    __slots__ = ("high_watermark", "log_start_offset", "request")
+
+    def __init__(self, request: FetchPartition) -> None:
+        self.request = request
+        self.high_watermark = -1
+        self.log_start_offset = -1
+
+    def note(self, result: FetchResult) -> bool:
+        """Remember the answer; False when it tells nothing new and may be left out."""
+        news = (
+            result.size > 0
+            or result.preferred_read_replica >= 0
+            or result.diverging_epoch is not None
+            or result.high_watermark != self.high_watermark
+            or result.log_start_offset != self.log_start_offset
+        )
+        self.high_watermark = result.high_watermark
+        self.log_start_offset = result.log_start_offset
+        if result.error is not ErrorCode.NONE:
+            # When the error goes away, the partition must be in the answer again.
+            self.high_watermark = -1
+            return True
+        return news
+
+
+class FetchSession:
+    """What one fetcher asks, from request to request."""
+
+    __slots__ = ("created_ms", "epoch", "id", "last_used_ms", "partitions", "privileged", "uses_topic_ids")
+
+    def __init__(self, session_id: int, privileged: bool, uses_topic_ids: bool, now_ms: int) -> None:
+        self.id = session_id
+        self.privileged = privileged
+        self.uses_topic_ids = uses_topic_ids
+        self.created_ms = now_ms
+        self.last_used_ms = now_ms
+        self.epoch = next_epoch(INITIAL_EPOCH)
+        # The order in which partitions are read: those that gave data go to the end, so that all get their
+        # turn.
+        self.partitions: dict[Key, _CachedPartition] = {}
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """What a session is worth; the smallest is evicted first."""
+        return self.privileged, len(self.partitions), self.id
+
+    def update(self, requests: Iterable[FetchPartition], forgotten: Iterable[Key]) -> None:
+        for request in requests:
+            key = _key(request.topic, request.topic_id, request.partition)
+            cached = self.partitions.get(key)
+            if cached is None:
+                self.partitions[key] = _CachedPartition(request)
+            else:
+                cached.request = request
+        for key in forgotten:
+            self.partitions.pop(key, None)
+
+
+@dataclass(slots=True)
+class Selected:
+    """What goes into the response: the session part of it, and the partitions that are worth telling."""
+
+    session_id: int
+    answers: Sequence[Answer]
+    error: ErrorCode = ErrorCode.NONE
+
+
+class FetchContext:
+    """One fetch request as its session sees it: this class itself is a fetch without a session."""
+
+    error = ErrorCode.NONE
+
+    def __init__(self, requests: Sequence[FetchPartition]) -> None:
+        self._requests = requests
+
+    def partitions(self) -> Sequence[FetchPartition]:
+        """Everything to be fetched."""
+        return self._requests
+
+    def select(self, answers: Sequence[Answer]) -> Selected:
+        """Note what is answered, and leave out what the fetcher knows already."""
+        return Selected(INVALID_SESSION_ID, answers)
+
+
+class _ErrorContext(FetchContext):
+    """The session named does not exist, or not at that epoch: nobody knows what was asked."""
+
+    def __init__(self, error: ErrorCode) -> None:
+        super().__init__(())
+        self.error = error
+
+    def select(self, answers: Sequence[Answer]) -> Selected:
+        return Selected(INVALID_SESSION_ID, (), self.error)
+
+
+class _FullContext(FetchContext):
+    """A fetch that names everything and would like a session for the next ones."""
+
+    def __init__(
+        self,
+        cache: FetchSessionCache,
+        requests: Sequence[FetchPartition],
+        *,
+        privileged: bool,
+        uses_topic_ids: bool,
+    ) -> None:
+        super().__init__(requests)
+        self._cache = cache
+        self._privileged = privileged
+        self._uses_topic_ids = uses_topic_ids
+
+    def select(self, answers: Sequence[Answer]) -> Selected:
+        session = self._cache.create(
+            len(answers), privileged=self._privileged, uses_topic_ids=self._uses_topic_ids
+        )
+        if session is None:
+            return Selected(INVALID_SESSION_ID, answers)
+        session.update((request for request, _ in answers), ())
+        for request, result in answers:
+            session.partitions[_key(request.topic, request.topic_id, request.partition)].note(result)
+        return Selected(session.id, answers)
+
+
+class _IncrementalContext(FetchContext):
+    """A fetch within a session."""
+
+    def __init__(self, session: FetchSession, request_epoch: int, topic_names: Mapping[bytes, str]) -> None:
+        super().__init__(())
+        self._session = session
+        self._expected_epoch = next_epoch(request_epoch)
+        self._topic_names = topic_names
+
+    def partitions(self) -> Sequence[FetchPartition]:
+        requests = []
+        for cached in self._session.partitions.values():
+            request = cached.request
+            if not request.topic:
+                # A topic id that was unknown when it was asked for first may have become known.
+                request.topic = self._topic_names.get(request.topic_id, "")
+            requests.append(request)
+        return requests
+
+    def select(self, answers: Sequence[Answer]) -> Selected:
+        session = self._session
+        if session.epoch != self._expected_epoch:
+            # Another request of the session came in between: a duplicate, or two fetchers that share a
+            # session.
+            return Selected(session.id, (), ErrorCode.INVALID_FETCH_SESSION_EPOCH)
+        selected = []
+        for request, result in answers:
+            key = _key(request.topic, request.topic_id, request.partition)
+            cached = session.partitions.get(key)
+            if cached is None:
+                continue
+            if cached.note(result):
+                selected.append((request, result))
+                if result.size > 0:
+                    session.partitions[key] = session.partitions.pop(key)
+        return Selected(session.id, selected)
 
 
 class FetchSessionCache:
     """A bounded set of sessions (max.incremental.fetch.session.cache.slots) with KIP-227's eviction rules."""
 
-    def __init__(self, max_entries: int, eviction_ms: int, now_ms: Callable[[], int], rng: random.Random) -> None: ...
+    def __init__(
+        self,
+        max_entries: int,
+        now_ms: Callable[[], int],
+        rng: random.Random,
+        *,
+        eviction_ms: int = MIN_SESSION_EVICTION_MS,
+    ) -> None:
+        self._max_entries = max_entries
+        self._eviction_ms = eviction_ms
+        self._now_ms = now_ms
+        self._rng = rng
+        self._sessions: dict[int, FetchSession] = {}  # least recently used first
 
     def __len__(self) -> int:
-        raise NotImplementedError
+        return len(self._sessions)
+
+    def get(self, session_id: int) -> FetchSession | None:
+        return self._sessions.get(session_id)
+
+    def context(
+        self,
+        *,
+        version: int,
+        session_id: int,
+        epoch: int,
+        requests: Sequence[FetchPartition],
+        forgotten: Sequence[Key],
+        from_follower: bool,
+        topic_names: Mapping[bytes, str],
+    ) -> FetchContext:
+        """How to take a request (Kafka's FetchManager.newContext)."""
+        if epoch in (INITIAL_EPOCH, FINAL_EPOCH):
+            # A full request ends the session that it names.
+            self._sessions.pop(session_id, None)
+            if epoch == FINAL_EPOCH:
+                return FetchContext(requests)
+            return _FullContext(self, requests, privileged=from_follower, uses_topic_ids=version >= 13)
+        session = self._sessions.get(session_id)
+        if session is None:
+            return _ErrorContext(ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
+        if session.epoch != epoch:
+            return _ErrorContext(ErrorCode.INVALID_FETCH_SESSION_EPOCH)
+        if session.uses_topic_ids != (version >= 13):
+            return _ErrorContext(ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
+        session.update(requests, forgotten)
+        if not session.partitions:
+            del self._sessions[session_id]
+            return FetchContext(requests)
+        self._touch(session)
+        session.epoch = next_epoch(session.epoch)
+        return _IncrementalContext(session, epoch, topic_names)
+
+    def create(self, size: int, *, privileged: bool, uses_topic_ids: bool) -> FetchSession | None:
+        """A new session, None when there is no room and nothing worth less than it."""
+        now_ms = self._now_ms()
+        if len(self._sessions) >= self._max_entries and not self._evict((privileged, size, 0), now_ms):
+            return None
+        session_id = self._rng.randrange(1, _MAX_INT)
+        while session_id in self._sessions:
+            session_id = self._rng.randrange(1, _MAX_INT)
+        session = FetchSession(session_id, privileged, uses_topic_ids, now_ms)
+        self._sessions[session_id] = session
+        return session
+
+    def _touch(self, session: FetchSession) -> None:
+        session.last_used_ms = self._now_ms()
+        self._sessions[session.id] = self._sessions.pop(session.id)
+
+    def _evict(self, rank: tuple[bool, int, int], now_ms: int) -> bool:
+        oldest = next(iter(self._sessions.values()), None)
+        if oldest is None:
+            return False
+        if now_ms - oldest.last_used_ms > self._eviction_ms:
+            del self._sessions[oldest.id]
+            return True
+        # A young session is safe from its equals, so that they do not evict each other in turn.
+        privileged = rank[0]
+        candidates = [
+            session
+            for session in self._sessions.values()
+            if session.last_used_ms - session.created_ms > self._eviction_ms
+            or (privileged and not session.privileged)
+        ]
+        if not candidates:
+            return False
+        cheapest = min(candidates, key=lambda session: session.rank)
+        if rank < cheapest.rank:
+            return False
+        del self._sessions[cheapest.id]
+        return True

@@ -4,57 +4,51 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from commitlog.config.broker import BrokerConfig
-from commitlog.replication.metadata_cache import Endpoint, MetadataCache
-from commitlog.replication.partition import Partition
-from commitlog.storage.log_manager import LogManager
-from commitlog.wire.errors import ErrorCode
-from commitlog.wire.messages.leader_and_isr_request import LeaderAndIsrRequest
-from commitlog.wire.messages.leader_and_isr_response import LeaderAndIsrResponse
-from commitlog.wire.messages.stop_replica_request import StopReplicaRequest
-from commitlog.wire.messages.stop_replica_response import StopReplicaResponse
-from commitlog.wire.messages.update_metadata_request import UpdateMetadataRequest
+from commitlog.replication import delete_records, fetch, list_offsets, produce, state_change
+from commitlog.replication.alter_partition import AlterPartitionManager
+from commitlog.replication.connections import Connect, Connection
+from commitlog.replication.delete_records import DelayedDeleteRecords, DeleteRecordsResult
+from commitlog.replication.fetch import DelayedFetch, FetchParams, FetchPartition, FetchResult
+from commitlog.replication.fetcher_manager import FetcherManager
+from commitlog.replication.inter_broker_version import InterBrokerVersion
+from commitlog.replication.list_offsets import FoundOffset
+from commitlog.replication.metadata_cache import MetadataCache
+from commitlog.replication.partition import Partition, PartitionHost
+from commitlog.replication.produce import AppendResult, DelayedProduce
+from commitlog.replication.purgatory import DelayedOperation, check_all
+from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.update_metadata_response import UpdateMetadataResponse
 
+if TYPE_CHECKING:
+    from commitlog.config.broker import BrokerConfig
+    from commitlog.storage.log import Origin
+    from commitlog.storage.log_manager import LogManager
+    from commitlog.wire.messages.leader_and_isr_request import LeaderAndIsrRequest
+    from commitlog.wire.messages.leader_and_isr_response import LeaderAndIsrResponse
+    from commitlog.wire.messages.stop_replica_request import StopReplicaRequest
+    from commitlog.wire.messages.stop_replica_response import StopReplicaResponse
+    from commitlog.wire.messages.update_metadata_request import UpdateMetadataRequest
+
+__all__ = ["AppendResult", "Connect", "Connection", "LeadershipListener", "ReplicaManager"]
+
+logger = logging.getLogger("commitlog.replication.replica_manager")
+
 LeadershipListener = Callable[[Sequence[Partition], Sequence[Partition]], None]
-"""Called on the loop as (became_leader, became_follower) after a LeaderAndIsr was applied; a partition that was deleted from this broker
-(StopReplica) is passed among the followers. Partition.leader_epoch is already the new one."""
+"""Called on the loop as (became_leader, became_follower) after a LeaderAndIsr was applied. A partition that
+StopReplica deleted from this broker is passed among the followers. Partition.leader_epoch is already the new
+one."""
 
-
-class Connection(Protocol):
-    """What replication needs of a connection to a fellow broker: BrokerConnection's shape."""
-
-    async def send(self, msg: object, version: int | None = None) -> object: ...
-    def close(self) -> None: ...
-
-
-Connect = Callable[[int, Endpoint], Awaitable[Connection]]
-"""connect(broker_id, endpoint): opens a connection; production passes BrokerConnection.open, tests a direct call."""
-
-
-@dataclass(slots=True)
-class AppendResult:
-    """What became of one partition's records."""
-
-    error: ErrorCode = ErrorCode.NONE
-    base_offset: int = -1
-    last_offset: int = -1
-    log_append_time_ms: int = -1
-    log_start_offset: int = -1
-    error_message: str | None = None
-    record_errors: Sequence[tuple[int, str | None]] = ()
+DeletionListener = Callable[[Sequence[tuple[str, int]]], None]
+"""Called with the partitions that the controller declared deleted (UpdateMetadata with leader -2)."""
 
 
 class ReplicaManager:
-    """Owner of every Partition of this broker, its purgatories, fetchers and the high watermark checkpoint."""
-
-    metadata: MetadataCache
-    broker_epoch: int  # set by the server after each registration in ZooKeeper
+    """Owner of every Partition of this broker, of their waiting requests and of the fetchers."""
 
     def __init__(
         self,
@@ -65,47 +59,329 @@ class ReplicaManager:
         connect: Connect,
         now_ms: Callable[[], int],
         rng: random.Random,
-    ) -> None: ...
+    ) -> None:
+        self.config = config
+        self.metadata = metadata
+        self.broker_id = metadata.broker_id
+        self.broker_epoch = -1
+        """The czxid of this broker's registration; the server sets it after each registration."""
+        self.controller_epoch = 0
+        self.logs = log_manager
+        self._rng = rng
+        self._partitions: dict[tuple[str, int], Partition] = {}
+        self._offline: set[tuple[str, int]] = set()
+        self._leadership_listeners: list[LeadershipListener] = []
+        self._deletion_listeners: list[DeletionListener] = []
+        self._to_wake: dict[Partition, None] = {}
+        self._isr_task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.isr_changes = AlterPartitionManager(
+            broker_id=self.broker_id,
+            broker_epoch=lambda: self.broker_epoch,
+            metadata=metadata,
+            listener_name=config.inter_broker_listener_name,
+            version=self.inter_broker_version,
+            connect=connect,
+        )
+        self.fetchers = FetcherManager(
+            config=config,
+            broker_id=self.broker_id,
+            broker_epoch=lambda: self.broker_epoch,
+            version=self.inter_broker_version,
+            connect=connect,
+            on_high_watermark=self._follower_moved,
+        )
+        self._host = PartitionHost(
+            self.broker_id, config, metadata, log_manager, self.isr_changes, now_ms, self._wake_fetches_soon
+        )
+
+    def inter_broker_version(self) -> InterBrokerVersion:
+        return InterBrokerVersion.of(self.config.inter_broker_protocol_version)
+
+    # --- life -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start ISR expiration, the high watermark checkpoint and the AlterPartition manager."""
-        raise NotImplementedError
+        """Start ISR expiration and the AlterPartition manager."""
+        self.isr_changes.start()
+        self._isr_task = asyncio.get_running_loop().create_task(self._expire_isr(), name="isr-expiration")
 
     async def stop(self) -> None:
         """Stop fetchers and background tasks, end every waiting request, checkpoint high watermarks."""
-        raise NotImplementedError
+        self._stopping = True
+        task, self._isr_task = self._isr_task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await self.fetchers.stop()
+        await self.isr_changes.stop()
+        for partition in self._partitions.values():
+            waiting = partition.waiting
+            operation: DelayedOperation[object]
+            for operation in [*waiting.produces, *waiting.deletes, *waiting.fetches]:
+                operation.force_complete()
+        await self.logs.checkpoint_high_watermarks()
+
+    async def _expire_isr(self) -> None:
+        """Look for late followers every replica.lag.time.max.ms / 2: a follower is out after 1 to 1.5 times
+        that."""
+        while True:
+            await asyncio.sleep(self.config.replica_lag_time_max_ms / 2000)
+            for partition in list(self._partitions.values()):
+                try:
+                    partition.maybe_shrink_isr()
+                except Exception:
+                    logger.exception(
+                        "Error while checking the ISR of %s-%d", partition.topic, partition.partition
+                    )
+
+    # --- finding partitions ---------------------------------------------------------------------------------
+
+    def partition(self, topic: str, partition: int) -> Partition:
+        """The partition that this broker leads or follows. KafkaError(NOT_LEADER_OR_FOLLOWER) when the
+        metadata cache knows it elsewhere, UNKNOWN_TOPIC_OR_PARTITION when nobody does, KAFKA_STORAGE_ERROR
+        when its directory failed."""
+        found = self._partitions.get((topic, partition))
+        if found is None:
+            raise self._not_hosted(topic, partition)
+        return found
+
+    def _not_hosted(self, topic: str, partition: int) -> KafkaError:
+        if (topic, partition) in self._offline:
+            return KafkaError(
+                ErrorCode.KAFKA_STORAGE_ERROR, f"Partition {topic}-{partition} is in an offline log directory"
+            )
+        if self.metadata.partition_state(topic, partition) is not None:
+            return KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        return KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+
+    def hosted_partition(self, topic: str, partition: int) -> Partition | None:
+        return self._partitions.get((topic, partition))
+
+    def partitions(self) -> Iterator[Partition]:
+        return iter(self._partitions.values())
+
+    def is_offline(self, key: tuple[str, int]) -> bool:
+        return key in self._offline
+
+    def current_leader(self, topic: str, partition: int) -> tuple[int, int]:
+        """(leader, leader epoch) for a client that came to the wrong broker; (-1, -1) when unknown."""
+        hosted = self._partitions.get((topic, partition))
+        if hosted is not None:
+            return (-1 if hosted.leader_id is None else hosted.leader_id), hosted.leader_epoch
+        state = self.metadata.partition_state(topic, partition)
+        return (-1, -1) if state is None else (state.leader, state.leader_epoch)
+
+    # --- clients' requests ----------------------------------------------------------------------------------
 
     def append_records(
         self,
         *,
         acks: int,
         timeout_ms: int,
-        entries: Sequence[tuple[str, int, bytes | bytearray | memoryview]],
-        origin: str = "client",
+        entries: Sequence[produce.Entry],
+        origin: Origin = "client",
         allow_internal: bool = False,
-    ) -> list[AppendResult] | asyncio.Future[list[AppendResult]]:
-        """Append one record set a partition; results in the entries' order. A plain list when nothing has to be waited for."""
-        raise NotImplementedError
+    ) -> list[AppendResult] | DelayedProduce:
+        """Append one record set a partition; results in the entries' order. A plain list when nothing is to
+        be waited for.
+
+        The records must be writable: offsets and leader epoch are stamped into them. They are appended when
+        this returns.
+        """
+        return produce.append_records(
+            self.partition,
+            acks=acks,
+            timeout_ms=timeout_ms,
+            entries=entries,
+            origin=origin,
+            allow_internal=allow_internal,
+        )
+
+    def fetch(
+        self, params: FetchParams, requests: Sequence[FetchPartition]
+    ) -> list[FetchResult] | DelayedFetch:
+        """Read for a consumer or a follower; results in the requests' order."""
+        return fetch.fetch(self.partition, params, requests)
+
+    def delete_records(
+        self, timeout_ms: int, entries: Sequence[tuple[str, int, int]]
+    ) -> list[DeleteRecordsResult] | DelayedDeleteRecords:
+        """(topic, partition, offset) each: delete what is below the offset, -1 for all below the high
+        watermark."""
+        return delete_records.delete_records(self.partition, timeout_ms, entries)
+
+    def list_offset(
+        self,
+        topic: str,
+        partition: int,
+        timestamp: int,
+        *,
+        isolation_level: int | None = 0,
+        current_leader_epoch: int = -1,
+        require_leader: bool = True,
+    ) -> FoundOffset:
+        """The offset for a time; isolation_level None for a broker, that may see up to the log's end. Raises
+        KafkaError."""
+        return list_offsets.offset_for_timestamp(
+            self.partition(topic, partition),
+            timestamp,
+            isolation_level=isolation_level,
+            current_leader_epoch=current_leader_epoch,
+            require_leader=require_leader,
+        )
+
+    def offset_for_leader_epoch(
+        self, topic: str, partition: int, leader_epoch: int, *, current_leader_epoch: int = -1
+    ) -> tuple[int, int]:
+        """(epoch, end offset) of the largest epoch not above the one asked for; (-1, -1) when there is none."""
+        log = self.partition(topic, partition).log_for(current_leader_epoch, require_leader=True)
+        return log.leader_epochs.end_offset_for(leader_epoch, log.log_end_offset)
+
+    # --- the controller's requests --------------------------------------------------------------------------
 
     def become_leader_or_follower(self, request: LeaderAndIsrRequest, version: int) -> LeaderAndIsrResponse:
-        raise NotImplementedError
+        return state_change.leader_and_isr(self, request, version)
 
     def stop_replicas(self, request: StopReplicaRequest, version: int) -> StopReplicaResponse:
-        raise NotImplementedError
+        return state_change.stop_replica(self, request, version)
 
-    def update_metadata(self, request: UpdateMetadataRequest, version: int) -> UpdateMetadataResponse:
-        raise NotImplementedError
+    def update_metadata(self, request: UpdateMetadataRequest) -> UpdateMetadataResponse:
+        """Merge into the metadata cache. An old controller's news is refused with its error in the response."""
+        if self.is_broker_epoch_stale(request.broker_epoch):
+            return UpdateMetadataResponse(error_code=ErrorCode.STALE_BROKER_EPOCH)
+        if not self.accept_controller_epoch(request.controller_epoch):
+            logger.warning(
+                "Received UpdateMetadata request from an old controller %d with epoch %d. Latest known "
+                "controller epoch is %d",
+                request.controller_id,
+                request.controller_epoch,
+                self.controller_epoch,
+            )
+            return UpdateMetadataResponse(error_code=ErrorCode.STALE_CONTROLLER_EPOCH)
+        deleted = self.metadata.update(request)
+        if deleted:
+            for listener in self._deletion_listeners:
+                listener(deleted)
+        return UpdateMetadataResponse(error_code=ErrorCode.NONE)
 
-    def partition(self, topic: str, partition: int) -> Partition:
-        """The partition that this broker leads or follows. KafkaError(NOT_LEADER_OR_FOLLOWER) when the metadata cache knows it elsewhere,
-        UNKNOWN_TOPIC_OR_PARTITION when nobody does, KAFKA_STORAGE_ERROR when its log directory failed."""
-        raise NotImplementedError
+    def is_broker_epoch_stale(self, broker_epoch: int) -> bool:
+        """Is the request for an earlier life of this broker? A larger epoch is none: the controller may know
+        it first."""
+        return broker_epoch != -1 and broker_epoch < self.broker_epoch
 
-    def hosted_partition(self, topic: str, partition: int) -> Partition | None:
-        raise NotImplementedError
-
-    def partitions(self) -> Iterator[Partition]:
-        raise NotImplementedError
+    def accept_controller_epoch(self, controller_epoch: int) -> bool:
+        """Remember the newest controller's epoch; False for an older one."""
+        if controller_epoch < self.controller_epoch:
+            return False
+        self.controller_epoch = controller_epoch
+        return True
 
     def add_leadership_listener(self, listener: LeadershipListener) -> None:
-        raise NotImplementedError
+        self._leadership_listeners.append(listener)
+
+    def add_deletion_listener(self, listener: DeletionListener) -> None:
+        self._deletion_listeners.append(listener)
+
+    def leadership_changed(self, leaders: Sequence[Partition], followers: Sequence[Partition]) -> None:
+        for listener in self._leadership_listeners:
+            listener(leaders, followers)
+
+    def get_or_make(self, key: tuple[str, int]) -> Partition:
+        partition = self._partitions.get(key)
+        if partition is None:
+            partition = self._partitions[key] = Partition(*key, self._host)
+        return partition
+
+    def forget_if_empty(self, partition: Partition) -> None:
+        """A partition that was made for a state that was then refused."""
+        if partition.log is None and partition.leader_id is None:
+            self._partitions.pop((partition.topic, partition.partition), None)
+
+    def follow(self, partitions: Sequence[Partition], topic_ids: Mapping[Partition, bytes]) -> None:
+        """Begin to fetch from the leaders, unless this broker is about to stop."""
+        if self._stopping:
+            return
+        for partition in partitions:
+            leader_id = -1 if partition.leader_id is None else partition.leader_id
+            endpoint = self.metadata.broker_endpoint(leader_id, self.config.inter_broker_listener_name)
+            if endpoint is None:
+                logger.error(
+                    "Partition %s-%d cannot be fetched: leader %d has no listener %s",
+                    partition.topic,
+                    partition.partition,
+                    leader_id,
+                    self.config.inter_broker_listener_name,
+                )
+                continue
+            self.fetchers.add(partition, topic_ids[partition], leader_id, endpoint)
+
+    def stop_partitions(self, stopping: Mapping[tuple[str, int], bool]) -> dict[tuple[str, int], ErrorCode]:
+        """Stop replicas; where the value is True delete them too. Answers the errors."""
+        self.fetchers.remove(stopping)
+        errors = {}
+        deleted = []
+        for key, delete in stopping.items():
+            partition = self._partitions.get(key)
+            if delete:
+                if partition is not None:
+                    del self._partitions[key]
+                    partition.clear()
+                    deleted.append(partition)
+                try:
+                    self.logs.delete_log(*key)
+                except KafkaError as error:
+                    errors[key] = error.code
+            if partition is not None:
+                self.wake(partition)
+        self.fetchers.stop_idle()
+        if deleted:
+            self.leadership_changed((), deleted)
+        return errors
+
+    # --- failing log directories ----------------------------------------------------------------------------
+
+    def mark_offline(self, partition: Partition) -> None:
+        """The log cannot be used any more: answer KAFKA_STORAGE_ERROR until the broker restarts."""
+        key = partition.topic, partition.partition
+        self._partitions.pop(key, None)
+        self._offline.add(key)
+        partition.clear()
+        self.wake(partition)
+
+    def handle_log_dir_failure(self, log_dir: str) -> None:
+        """LogManager gave a directory up: take its partitions offline, and stop following with them."""
+        lost = [p for p in self._partitions.values() if p.log is not None and p.log.log_dir == log_dir]
+        self.fetchers.remove((partition.topic, partition.partition) for partition in lost)
+        for partition in lost:
+            self.mark_offline(partition)
+        self.fetchers.stop_idle()
+        logger.warning(
+            "Broker %d stopped fetcher for partitions %s because they are in the failed log directory %s.",
+            self.broker_id,
+            ",".join(f"{partition.topic}-{partition.partition}" for partition in lost),
+            log_dir,
+        )
+
+    # --- waking waiting requests ----------------------------------------------------------------------------
+
+    def wake(self, partition: Partition) -> None:
+        """Let every waiting request of a partition look again: its leader or its log changed."""
+        check_all(partition.waiting.produces, partition)
+        check_all(partition.waiting.deletes, partition)
+        check_all(partition.waiting.fetches, partition)
+
+    def _follower_moved(self, partition: Partition) -> None:
+        if partition.waiting.fetches:
+            self._wake_fetches_soon(partition)
+
+    def _wake_fetches_soon(self, partition: Partition) -> None:
+        """After this turn of the loop: a produce's answer goes out before the fetches that it satisfies are
+        read."""
+        if not self._to_wake:
+            asyncio.get_running_loop().call_soon(self._wake_fetches)
+        self._to_wake[partition] = None
+
+    def _wake_fetches(self) -> None:
+        to_wake, self._to_wake = self._to_wake, {}
+        for partition in to_wake:
+            check_all(partition.waiting.fetches, partition)
