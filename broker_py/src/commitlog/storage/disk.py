@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Sequence
 from typing import Protocol
 
 Buffer = bytes | bytearray | memoryview
@@ -27,9 +26,6 @@ class File(Protocol):
     def append(self, data: Buffer) -> None:
         """Write all of data at the end; on an error any prefix of it may have been written."""
 
-    def append_all(self, buffers: Sequence[Buffer]) -> None:
-        """Write several buffers at the end, in one go where the system can."""
-
     def pwrite(self, data: Buffer, position: int) -> None:
         """Write all of data at position."""
 
@@ -40,7 +36,7 @@ class File(Protocol):
         """Cut (or zero-extend) the file to size bytes."""
 
     def fsync(self) -> None:
-        """Return when the file's data and length are on stable storage. May be called from a worker thread."""
+        """Return when data and length are on stable storage. May be called from a worker thread."""
 
     def size(self) -> int:
         """Length in bytes now."""
@@ -92,8 +88,11 @@ class Disk(Protocol):
     def read_bytes(self, path: str) -> bytes:
         """A whole (small) file."""
 
-    def write_atomic(self, path: str, data: bytes) -> None:
-        """Replace a small file as Kafka does: `<path>.tmp`, fsync, rename, fsync of the directory."""
+    def write_atomic(self, path: str, data: bytes, *, sync: bool = True) -> None:
+        """Replace a small file as Kafka does: `<path>.tmp`, fsync, rename, fsync of the directory.
+
+        Without sync a crash of the machine may bring the old content back, never a mixture.
+        """
 
     def mtime_ms(self, path: str) -> int:
         """Last modification, milliseconds since the epoch."""
@@ -131,10 +130,6 @@ class LocalFile:
             written = os.pwrite(self._fd, rest, self._size)
             self._size += written
             rest = rest[written:]
-
-    def append_all(self, buffers: Sequence[Buffer]) -> None:
-        for data in buffers:
-            self.append(data)
 
     def pwrite(self, data: Buffer, position: int) -> None:
         rest = memoryview(data)
@@ -222,14 +217,16 @@ class LocalDisk:
         with open(path, "rb") as file:
             return file.read()
 
-    def write_atomic(self, path: str, data: bytes) -> None:
+    def write_atomic(self, path: str, data: bytes, *, sync: bool = True) -> None:
         temporary = path + ".tmp"
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        self.fsync_dir(os.path.dirname(path) or ".")
+        if sync:
+            self.fsync_dir(os.path.dirname(path) or ".")
 
     def mtime_ms(self, path: str) -> int:
         return os.stat(path).st_mtime_ns // 1_000_000

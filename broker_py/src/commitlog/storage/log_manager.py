@@ -79,8 +79,8 @@ class LogManager:
     def get_or_create_log(
         self, topic: str, partition: int, *, topic_id: bytes | None = None, is_new: bool = False
     ) -> Log:
-        """The log, made in the directory with the fewest when missing. KAFKA_STORAGE_ERROR when a directory is
-        offline and is_new is False (the log may be in there)."""
+        """The log, made in the directory with the fewest when missing. KAFKA_STORAGE_ERROR when a directory
+        is offline and is_new is False (the log may be in there)."""
         raise NotImplementedError
 
     def delete_log(self, topic: str, partition: int) -> bool:
