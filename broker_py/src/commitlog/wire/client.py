@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A connection to a broker: requests by correlation id, several in flight, one answer each (as NetworkClient).
+"""A connection to a broker: requests by correlation id, many in flight, one answer each (as NetworkClient).
 
 Used by follower fetchers, the controller's channel, AlterPartition and the tools. It never retries and
 never reconnects: whoever owns it knows what a failure means. A response's record data are views into a

@@ -107,7 +107,7 @@ class ReaderSource:
             self._pending.append((FIXED_FORMATS[spec.type], target))
             return
         if spec.struct is not None and not spec.is_array:
-            self._struct_field(spec.struct, target, nullable)
+            self._struct_field(spec, spec.struct, target)
             return
         length = self._length(spec, compact)
         absent = f"{length} == 0" if compact else f"{length} < 0"
@@ -124,14 +124,16 @@ class ReaderSource:
         if nullable:
             self._indent -= 1
 
-    def _struct_field(self, struct: StructSpec, target: str, nullable: bool) -> None:
-        if not nullable:
+    def _struct_field(self, spec: FieldSpec, struct: StructSpec, target: str) -> None:
+        if not spec.is_nullable(self._version):
             self._struct(struct, target)
             return
         marker = self._name("marker")
         self._pending.append(("b", marker))
         self._flush()
-        self._line(f"if {marker} < 0: {target} = None")
+        # Null is -1 among ordinary fields, but 0 in a tagged one.
+        absent = "== 0" if spec.is_tagged(self._version) else "< 0"
+        self._line(f"if {marker} {absent}: {target} = None")
         self._line("else:")
         self._indent += 1
         self._struct(struct, target)
@@ -204,7 +206,6 @@ class ReaderSource:
         self._line(f"if {count}:")
         self._indent += 1
         self._line(f"if {count} > 127: {count}, pos = read_uvarint_rest(buf, pos, {count})")
-        self._line(f"{unknown} = []")
         self._line(f"for _ in range({count}):")
         self._indent += 1
         tag, behind = self._name("tag"), self._name("behind")
@@ -219,6 +220,7 @@ class ReaderSource:
             self._refuse(f"pos != {behind}", f"{spec.name} does not have the size that its tag says")
             self._line("continue")
             self._indent -= 1
+        self._line(f"if not {unknown}: {unknown} = []")
         self._line(f"{unknown}.append(RawTaggedField({tag}, bytes(buf[pos:{behind}]))); pos = {behind}")
         self._indent -= 2
         return unknown

@@ -19,7 +19,7 @@ from commitlog.wire.schema import FIXED_FORMATS, FieldSpec, MessageSpec, StructS
 
 @dataclass(slots=True)
 class _Item:
-    """One piece of a run; `slow` emits it alone, for when the guards fail. For an array, its length's name."""
+    """One piece of a run; `slow` emits it alone when the guards fail. For an array, its length's name."""
 
     code: str
     value: str
@@ -154,7 +154,7 @@ class WriterSource:
         elif spec.type in FIXED_FORMATS:
             self._pending.append(_Item(FIXED_FORMATS[spec.type], value))
         elif spec.struct is not None:
-            self._struct_field(spec.struct, value, nullable)
+            self._struct_field(spec, spec.struct, value)
         elif spec.type == "string":
             self._string(value, nullable, compact)
         else:
@@ -257,14 +257,15 @@ class WriterSource:
         chosen = f"{plain} if not e.unknown_tagged_fields else {other}"
         self._line(f"{self._sink} += [{chosen} for e in {array}]")
 
-    def _struct_field(self, struct: StructSpec, value: str, nullable: bool) -> None:
-        if not nullable:
+    def _struct_field(self, spec: FieldSpec, struct: StructSpec, value: str) -> None:
+        if not spec.is_nullable(self._version):
             self._struct(struct, value)
             return
         inner = self._name("inner")
         self._flush()
         self._line(f"{inner} = {value}")
-        self._line(f'if {inner} is None: put_{self._sink}(b"\\xff")')
+        absent = b"\0" if spec.is_tagged(self._version) else b"\xff"
+        self._line(f"if {inner} is None: put_{self._sink}({absent!r})")
         self._line("else:")
         self._indent += 1
         self._pending.append(_Item("b", "1"))
@@ -313,7 +314,8 @@ def non_default(spec: FieldSpec, value: str) -> str:
         return value if spec.nullable is None else f"({value} is None or {value})"
     if spec.struct is not None:
         inner = [non_default(each, f"{value}.{each.attribute}") for each in spec.struct.fields]
-        return f"({' or '.join([*inner, f'{value}.unknown_tagged_fields'])})"
+        absent = [] if spec.nullable is None else [f"{value} is None"]
+        return f"({' or '.join([*absent, *inner, f'{value}.unknown_tagged_fields'])})"
     if spec.type == "bool":
         return f"not {value}" if spec.literal() == "True" else value
     return f"{value} != {spec.literal()}"

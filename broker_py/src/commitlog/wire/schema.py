@@ -92,7 +92,7 @@ class FieldSpec:
 
     @property
     def nullable_default(self) -> bool:
-        return self.default in ("null", "None") or (self.type == "records" and self.nullable is not None)
+        return self.default == "null" or (self.type == "records" and self.nullable is not None)
 
     def is_nullable(self, version: int) -> bool:
         return self.nullable is not None and version in self.nullable

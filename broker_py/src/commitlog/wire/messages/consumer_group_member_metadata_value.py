@@ -43,5 +43,6 @@ class ConsumerGroupMemberMetadataValue(RecordMessage):
     subscribed_topic_regex: str | None = ""  # 0+, nullable 0+
     rebalance_timeout_ms: int = -1  # 0+
     server_assignor: str | None = ""  # 0+, nullable 0+
-    classic_member_metadata: ClassicMemberMetadata | None = None  # 0+, nullable 0+, tag 0
+    # 0+, nullable 0+, tag 0
+    classic_member_metadata: ClassicMemberMetadata | None = field(default_factory=ClassicMemberMetadata)
     unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
