@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 ANY_VERSION = -1
 
+# The server's default jute.maxbuffer. A larger request makes it close the connection, which would look like
+# an unstable network and be retried for ever, so it is refused here.
+JUTE_MAX_BUFFER_BYTES = 0xFFFFF
+
 
 class CoordinationError(Exception):
     """An operation that ZooKeeper refused or could not answer; `path` names the znode where there is one."""
@@ -36,8 +40,8 @@ class NodeExists(CoordinationError):
 
 
 class BadVersion(CoordinationError):
-    """The expected data version is not the znode's: somebody else wrote (the fence of KIP-101-era
-    controllers)."""
+    """The expected data version is not the znode's: somebody else wrote first. This is the
+    controller's fence."""
 
 
 class NotEmpty(CoordinationError):
@@ -49,7 +53,12 @@ class NoChildrenForEphemerals(CoordinationError):
 
 
 class InvalidPath(CoordinationError):
-    """The path is no valid ZooKeeper path, or the data exceeds jute.maxbuffer."""
+    """The path is no valid ZooKeeper path."""
+
+
+class DataTooLarge(CoordinationError):
+    """The request exceeds the server's jute.maxbuffer: the server would drop the connection without a
+    word."""
 
 
 class NoAuth(CoordinationError):
@@ -96,6 +105,22 @@ class EventType(Enum):
     DELETED = "deleted"
     CHANGED = "changed"
     CHILD = "child"
+
+
+def check_request_size(path: str, data: bytes | None, limit_bytes: int = JUTE_MAX_BUFFER_BYTES) -> None:
+    """Raise DataTooLarge when a create or set cannot pass the server; 64 bytes cover the headers and the
+    ACL."""
+    if data is not None and len(data) + len(path.encode()) + 64 > limit_bytes:
+        raise DataTooLarge(path, f"{len(data)} bytes do not fit into jute.maxbuffer={limit_bytes}")
+
+
+def check_path(path: str) -> None:
+    """Raise InvalidPath for what ZooKeeper's PathUtils.validatePath refuses."""
+    parts = path.split("/")
+    if path == "/":
+        return
+    if parts[0] != "" or any(part in ("", ".", "..") for part in parts[1:]) or "\0" in path:
+        raise InvalidPath(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,481 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Coordination by a real Apache ZooKeeper, through kazoo.
+
+kazoo runs a thread for the connection. Everything that it learns (results, watch events, session states) is
+handed to the event loop in the order in which it came from the socket, and only the loop touches this
+object's state. kazoo forgets watches when a connection breaks; they are left again here after a reconnection
+to the same session, and fire if something happened in between, as the Java client's SetWatches would have it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import (
+    AuthFailedError,
+    BadArgumentsError,
+    BadVersionError,
+    ConnectionClosedError,
+    InvalidACLError,
+    KazooException,
+    NoAuthError,
+    NoChildrenForEphemeralsError,
+    NodeExistsError,
+    NoNodeError,
+    NotEmptyError,
+    RolledBackError,
+    RuntimeInconsistency,
+    SessionExpiredError,
+)
+from kazoo.exceptions import ConnectionLoss as KazooConnectionLoss
+from kazoo.handlers.threading import SequentialThreadingHandler
+from kazoo.protocol.states import EventType as KazooEventType
+from kazoo.protocol.states import KazooState, WatchedEvent, ZnodeStat
+
+from commitlog.coordination.client import (
+    ANY_VERSION,
+    BadVersion,
+    Check,
+    ClientClosed,
+    ConnectionLoss,
+    CoordinationError,
+    CoordinationTimeout,
+    Create,
+    Delete,
+    EventType,
+    InvalidPath,
+    NoAuth,
+    NoChildrenForEphemerals,
+    NodeExists,
+    NoNode,
+    NotEmpty,
+    Op,
+    OpResult,
+    SessionExpired,
+    SessionListener,
+    SessionState,
+    SetData,
+    Stat,
+    Watch,
+    WatchEvent,
+    check_path,
+    check_request_size,
+)
+from commitlog.coordination.watches import Watches
+
+log = logging.getLogger("commitlog.coordination.kazoo_client")
+
+# Kafka's defaults: zookeeper.session.timeout.ms and zookeeper.max.in.flight.requests.
+SESSION_TIMEOUT_MS = 18_000
+MAX_IN_FLIGHT_REQUESTS = 10
+
+_ERRORS: tuple[tuple[type[Exception], type[CoordinationError]], ...] = (
+    (NoNodeError, NoNode),
+    (NodeExistsError, NodeExists),
+    (BadVersionError, BadVersion),
+    (NotEmptyError, NotEmpty),
+    (NoChildrenForEphemeralsError, NoChildrenForEphemerals),
+    (BadArgumentsError, InvalidPath),
+    (NoAuthError, NoAuth),
+    (InvalidACLError, NoAuth),
+    (AuthFailedError, NoAuth),
+    (SessionExpiredError, SessionExpired),
+    (KazooConnectionLoss, ConnectionLoss),
+    (ConnectionClosedError, ConnectionLoss),
+)
+
+_EVENTS = {
+    KazooEventType.CREATED: EventType.CREATED,
+    KazooEventType.DELETED: EventType.DELETED,
+    KazooEventType.CHANGED: EventType.CHANGED,
+    KazooEventType.CHILD: EventType.CHILD,
+}
+
+
+class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
+    """kazoo's handler without its two worker threads: results and watch events are passed on by the
+    connection's thread itself, so that they keep the order of the socket. What is passed on only posts to the
+    loop."""
+
+    def start(self) -> None:
+        return
+
+    def stop(self) -> None:
+        return
+
+    def dispatch_callback(self, callback: Any) -> None:
+        callback.func(*callback.args)
+
+
+def split_connect_string(connect_string: str) -> tuple[str, str]:
+    """ "h1:2181,h2:2181/kafka" as hosts and chroot ("" without one)."""
+    hosts, slash, chroot = connect_string.partition("/")
+    return hosts.strip(), (slash + chroot).strip().rstrip("/")
+
+
+def unresolvable_hosts(connect_string: str) -> list[str]:
+    """Hosts of a connection string that the resolver does not know. Blocks on the resolver."""
+    hosts, _ = split_connect_string(connect_string)
+    unknown: list[str] = []
+    for address in hosts.split(","):
+        host = address.strip().rpartition(":")[0] or address.strip()
+        try:
+            socket.getaddrinfo(host.strip("[]"), None, proto=socket.IPPROTO_TCP)
+        except OSError:
+            unknown.append(host)
+    return unknown
+
+
+def _stat(stat: ZnodeStat) -> Stat:
+    return Stat(*stat)
+
+
+def _to_error(error: BaseException, path: str | None) -> CoordinationError:
+    for theirs, ours in _ERRORS:
+        if isinstance(error, theirs):
+            return ours(path)
+    return CoordinationError(path, f"{type(error).__name__}: {error}")
+
+
+class KazooCoordination:
+    """See `client.Coordination`; made in production by the broker and by the command line tools."""
+
+    def __init__(
+        self,
+        connect_string: str,
+        *,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
+        connection_timeout_ms: int | None = None,
+        max_in_flight_requests: int = MAX_IN_FLIGHT_REQUESTS,
+        create_chroot: bool = True,
+    ) -> None:
+        self._connect_string = connect_string
+        self._hosts, self._chroot = split_connect_string(connect_string)
+        self._connection_timeout_ms = connection_timeout_ms or session_timeout_ms
+        self._create_chroot = create_chroot
+        self._client = KazooClient(
+            hosts=self._hosts,
+            timeout=session_timeout_ms / 1000,
+            handler=_InlineHandler(),
+            connection_retry={"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 1.0},
+            logger=logging.getLogger("commitlog.coordination.kazoo"),
+        )
+        self._in_flight = asyncio.Semaphore(max_in_flight_requests)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connected = asyncio.Event()
+        self._session_id = 0
+        self._expired = False
+        self._closed = False
+        self._listeners: list[SessionListener] = []
+        self._watches = Watches(lambda event: log.exception("A watch callback failed on %s", event))
+
+    # The session
+
+    @property
+    def session_id(self) -> int:
+        return self._session_id
+
+    @property
+    def connected(self) -> bool:
+        return self._connected.is_set() and not self._closed
+
+    def add_session_listener(self, listener: SessionListener) -> None:
+        self._listeners.append(listener)
+
+    def remove_session_listener(self, listener: SessionListener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._client.add_listener(self._on_kazoo_state)
+        self._client.start_async()
+        try:
+            async with asyncio.timeout(self._connection_timeout_ms / 1000):
+                await self._connected.wait()
+        except TimeoutError:
+            self._abandon()
+            unknown = await self._loop.run_in_executor(None, unresolvable_hosts, self._connect_string)
+            reason = f": unknown host {', '.join(unknown)}" if unknown else ""
+            raise CoordinationTimeout(
+                None,
+                f"cannot reach ZooKeeper at {self._hosts} within {self._connection_timeout_ms} ms{reason}",
+            ) from None
+        if self._create_chroot:
+            await self._make_chroot()
+
+    def _abandon(self) -> None:
+        """Stop a client that never connected. kazoo may sit in a connect() for as long as the session
+        timeout, so its end is not waited for; its thread is a daemon."""
+        self._closed = True
+        threading.Thread(target=self._client.stop, daemon=True).start()
+
+    async def _make_chroot(self) -> None:
+        made = ""
+        for part in filter(None, self._chroot.split("/")):
+            made += f"/{part}"
+            try:
+                await self._ask(made, lambda path=made: self._client.create_async(path, None))  # type: ignore[misc]
+            except NodeExists:
+                continue
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._connected.set()  # wakes wait_connected, which then says ClientClosed
+        self._watches.clear()
+        if self._loop is not None:
+            await self._loop.run_in_executor(None, self._stop)
+
+    def _stop(self) -> None:
+        self._client.stop()
+        self._client.close()
+
+    async def wait_connected(self) -> None:
+        await self._connected.wait()
+        if self._closed:
+            raise ClientClosed
+
+    def _post(self, callback: Callable[..., None], *arguments: object) -> None:
+        """Have the loop call something; from kazoo's thread."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        try:
+            loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:
+            log.debug("The event loop closed before a ZooKeeper event could be handed over")
+
+    def _on_kazoo_state(self, state: str) -> None:
+        self._post(self._on_state, state, self._client._session_id or 0)
+
+    def _on_state(self, state: str, session_id: int) -> None:
+        if self._closed:
+            return
+        if state == KazooState.CONNECTED:
+            same_session = session_id == self._session_id
+            self._session_id = session_id
+            self._connected.set()
+            if same_session:
+                self._rearm()
+            self._tell(SessionState.CONNECTED)
+        elif state == KazooState.SUSPENDED:
+            self._connected.clear()
+            self._tell(SessionState.SUSPENDED)
+        elif state == KazooState.LOST:
+            self._connected.clear()
+            self._watches.clear()
+            self._tell(SessionState.EXPIRED)
+
+    def _tell(self, state: SessionState) -> None:
+        log.info("ZooKeeper session 0x%x is %s", self._session_id, state.value)
+        for listener in tuple(self._listeners):
+            try:
+                listener(state)
+            except Exception:
+                log.exception("A session listener failed on %s", state)
+
+    # Watches
+
+    def _on_kazoo_event(self, event: WatchedEvent) -> None:
+        kind = _EVENTS.get(event.type)
+        if kind is not None:  # NONE tells of the session, which the listener does
+            self._post(self._fire, WatchEvent(kind, self._without_chroot(event.path)))
+
+    def _fire(self, event: WatchEvent) -> None:
+        if not self._closed:
+            self._watches.fire(event)
+
+    def _rearm(self) -> None:
+        """Leave all watches again after a reconnection, firing those that missed something."""
+        for path in self._watches.data_paths():
+            result = self._client.exists_async(self._with_chroot(path), watch=self._on_kazoo_event)
+            result.rawlink(lambda done, path=path: self._post(self._rearmed_data, path, done))
+        for path in self._watches.child_paths():
+            result = self._client.get_children_async(
+                self._with_chroot(path), watch=self._on_kazoo_event, include_data=True
+            )
+            result.rawlink(lambda done, path=path: self._post(self._rearmed_child, path, done))
+
+    def _rearmed_data(self, path: str, done: Any) -> None:
+        if not done.successful():
+            return  # the connection broke again: the next reconnection does it
+        stat = done.value
+        kind = self._watches.missed_data_event(path, _stat(stat) if stat is not None else None)
+        if kind is not None:
+            self._fire(WatchEvent(kind, path))
+
+    def _rearmed_child(self, path: str, done: Any) -> None:
+        if done.successful():
+            stat: Stat | None = _stat(done.value[1])
+        elif isinstance(done.exception, NoNodeError):
+            stat = None
+        else:
+            return
+        kind = self._watches.missed_child_event(path, stat)
+        if kind is not None:
+            self._fire(WatchEvent(kind, path))
+
+    # Operations
+
+    def _with_chroot(self, path: str) -> str:
+        if path == "/":
+            return self._chroot or "/"
+        return self._chroot + path
+
+    def _without_chroot(self, path: str) -> str:
+        return path.removeprefix(self._chroot) or "/"
+
+    async def _ask(
+        self, path: str | None, send: Callable[[], Any], on_answer: Callable[[Any], None] | None = None
+    ) -> Any:
+        """Send one request and wait for its answer. `on_answer` runs on the loop before any later event does,
+        so that a watch is known before it can fire."""
+        async with self._in_flight:
+            if self._closed:
+                raise ClientClosed(path)
+            if not self._connected.is_set():
+                raise ConnectionLoss(path)
+            assert self._loop is not None
+            future: asyncio.Future[Any] = self._loop.create_future()
+
+            def finish(done: Any) -> None:
+                if future.done():
+                    return
+                if done.successful():
+                    if on_answer is not None:
+                        on_answer(done.value)
+                    future.set_result(done.value)
+                else:
+                    future.set_exception(_to_error(done.exception, path))
+
+            try:
+                send().rawlink(lambda done: self._post(finish, done))
+            except KazooException as error:
+                raise _to_error(error, path) from error
+            return await future
+
+    async def create(
+        self,
+        path: str,
+        data: bytes | None = None,
+        *,
+        ephemeral: bool = False,
+        sequential: bool = False,
+        make_parents: bool = False,
+    ) -> str:
+        check_path(path)
+        check_request_size(path, data)
+        target = self._with_chroot(path)
+
+        def send() -> Any:
+            return self._client.create_async(target, data, ephemeral=ephemeral, sequence=sequential)
+
+        while True:
+            try:
+                return self._without_chroot(await self._ask(path, send))
+            except NoNode:
+                parent = path.rpartition("/")[0]
+                if not make_parents or not parent:
+                    raise
+            try:
+                await self.create(parent, None, make_parents=True)
+            except NodeExists:
+                continue
+
+    async def get(self, path: str, watch: Watch | None = None) -> tuple[bytes, Stat]:
+        check_path(path)
+        target = self._with_chroot(path)
+        kazoo_watch = self._on_kazoo_event if watch is not None else None
+
+        def answered(value: Any) -> None:
+            if watch is not None:
+                self._watches.add_data(path, watch, _stat(value[1]))
+
+        data, stat = await self._ask(
+            path, lambda: self._client.get_async(target, watch=kazoo_watch), answered
+        )
+        return data or b"", _stat(stat)
+
+    async def set(self, path: str, data: bytes, version: int = ANY_VERSION) -> Stat:
+        check_path(path)
+        check_request_size(path, data)
+        target = self._with_chroot(path)
+        return _stat(await self._ask(path, lambda: self._client.set_async(target, data, version)))
+
+    async def delete(self, path: str, version: int = ANY_VERSION) -> None:
+        check_path(path)
+        target = self._with_chroot(path)
+        await self._ask(path, lambda: self._client.delete_async(target, version))
+
+    async def exists(self, path: str, watch: Watch | None = None) -> Stat | None:
+        check_path(path)
+        target = self._with_chroot(path)
+        kazoo_watch = self._on_kazoo_event if watch is not None else None
+
+        def answered(value: Any) -> None:
+            if watch is not None:
+                self._watches.add_data(path, watch, _stat(value) if value is not None else None)
+
+        stat = await self._ask(path, lambda: self._client.exists_async(target, watch=kazoo_watch), answered)
+        return _stat(stat) if stat is not None else None
+
+    async def children(self, path: str, watch: Watch | None = None) -> list[str]:
+        check_path(path)
+        target = self._with_chroot(path)
+        kazoo_watch = self._on_kazoo_event if watch is not None else None
+
+        def answered(value: Any) -> None:
+            if watch is not None:
+                self._watches.add_child(path, watch, _stat(value[1]))
+
+        names, _ = await self._ask(
+            path,
+            lambda: self._client.get_children_async(target, watch=kazoo_watch, include_data=True),
+            answered,
+        )
+        return sorted(names)
+
+    async def multi(self, ops: Sequence[Op]) -> list[OpResult]:
+        for op in ops:
+            check_path(op.path)
+            if isinstance(op, Create | SetData):
+                check_request_size(op.path, op.data)
+        if not ops:
+            return []
+        results = await self._ask(ops[0].path, lambda: self._transaction(ops).commit_async())
+        for op, result in zip(ops, results, strict=True):
+            if isinstance(result, Exception) and not isinstance(
+                result, RolledBackError | RuntimeInconsistency
+            ):
+                raise _to_error(result, op.path)
+        return [self._result(result) for result in results]
+
+    def _transaction(self, ops: Sequence[Op]) -> Any:
+        transaction = self._client.transaction()
+        for op in ops:
+            path = self._with_chroot(op.path)
+            match op:
+                case Create(_, data, ephemeral, sequential):
+                    transaction.create(path, data or b"", ephemeral=ephemeral, sequence=sequential)
+                case SetData(_, data, version):
+                    transaction.set_data(path, data, version)
+                case Delete(_, version):
+                    transaction.delete(path, version)
+                case Check(_, version):
+                    transaction.check(path, version)
+        return transaction
+
+    def _result(self, result: object) -> OpResult:
+        if isinstance(result, str):
+            return self._without_chroot(result)
+        if isinstance(result, ZnodeStat):
+            return _stat(result)
+        return None
