@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the active controller knows of the cluster, in memory (Kafka: ControllerContext).
 
-Everything here is a cache of ZooKeeper plus the state machines' states. Only the controller's event task changes
-it, so it needs no lock; it is emptied on resignation.
+Everything here is a cache of ZooKeeper plus the state machines' states. Only the controller's event task
+changes it, so it needs no lock; it is emptied on resignation.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
+
+from commitlog.coordination.documents import Endpoint
 
 NO_LEADER = -1
 LEADER_DURING_DELETE = -2
@@ -38,15 +40,6 @@ class PartitionReplica(NamedTuple):
         return TopicPartition(self.topic, self.partition)
 
 
-class Endpoint(NamedTuple):
-    """One listener of a broker, as its registration advertises it."""
-
-    listener: str
-    security_protocol: str
-    host: str
-    port: int
-
-
 @dataclass(slots=True, frozen=True)
 class Broker:
     """A registered broker; ``epoch`` is the czxid of its registration."""
@@ -57,7 +50,7 @@ class Broker:
     rack: str | None = None
 
     def endpoint(self, listener: str) -> Endpoint | None:
-        return next((one for one in self.endpoints if one.listener == listener), None)
+        return next((one for one in self.endpoints if one.listener_name == listener), None)
 
 
 @dataclass(slots=True, frozen=True)
@@ -74,17 +67,22 @@ class LeaderAndIsr:
     def new_leader(self, leader: int) -> LeaderAndIsr:
         return self.new_leader_and_isr(leader, self.isr)
 
-    def new_leader_and_isr(self, leader: int, isr: Iterable[int], recovering: bool = False) -> LeaderAndIsr:
-        return replace(
-            self, leader=leader, isr=tuple(isr), leader_epoch=self.leader_epoch + 1, recovering=recovering
-        )
+    def new_leader_and_isr(self, leader: int, isr: Iterable[int]) -> LeaderAndIsr:
+        return replace(self, leader=leader, isr=tuple(isr), leader_epoch=self.leader_epoch + 1)
+
+    def new_recovering_leader(self, leader: int) -> LeaderAndIsr:
+        """After an unclean election: the leader alone is in sync, and it must recover (KIP-704)."""
+        return replace(self.new_leader_and_isr(leader, (leader,)), recovering=True)
+
+    def at_partition_epoch(self, partition_epoch: int) -> LeaderAndIsr:
+        """The same state as ZooKeeper has it after a write."""
+        return replace(self, partition_epoch=partition_epoch)
+
+    def by_controller(self, controller_epoch: int) -> LeaderAndIsr:
+        return replace(self, controller_epoch=controller_epoch)
 
     def new_epoch(self) -> LeaderAndIsr:
-        return self.new_leader_and_isr(self.leader, self.isr, self.recovering)
-
-    @property
-    def is_deletion(self) -> bool:
-        return self.leader == LEADER_DURING_DELETE
+        return self.new_leader_and_isr(self.leader, self.isr)
 
 
 def during_delete(isr: Iterable[int], controller_epoch: int) -> LeaderAndIsr:
@@ -113,6 +111,12 @@ class ReplicaAssignment:
     @property
     def is_being_reassigned(self) -> bool:
         return bool(self.adding or self.removing)
+
+    def without(self, replica: int) -> ReplicaAssignment:
+        def keep(replicas: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(one for one in replicas if one != replica)
+
+        return ReplicaAssignment(keep(self.replicas), keep(self.adding), keep(self.removing))
 
     def reassign_to(self, target: Iterable[int]) -> ReplicaAssignment:
         """The assignment that moves the replicas held before any reassignment to ``target``."""
@@ -227,8 +231,13 @@ class ControllerContext:
         topic_id = self.topic_ids.pop(topic, None)
         if topic_id is not None:
             self.topic_names.pop(topic_id, None)
-        for partition in self.assignments.pop(topic, {}):
-            self.leadership.pop(TopicPartition(topic, partition), None)
+        for partition, assignment in self.assignments.pop(topic, {}).items():
+            name = TopicPartition(topic, partition)
+            self.leadership.pop(name, None)
+            self.partition_states.pop(name, None)
+            self.being_reassigned.discard(name)
+            for broker in assignment.replicas:
+                self.replica_states.pop(PartitionReplica(topic, partition, broker), None)
 
     def set_assignment(self, partition: TopicPartition, assignment: ReplicaAssignment) -> None:
         self.assignments.setdefault(partition.topic, {})[partition.partition] = assignment
@@ -334,9 +343,6 @@ class ControllerContext:
 
     def is_topic_queued_for_deletion(self, topic: str) -> bool:
         return topic in self.topics_to_be_deleted
-
-    def is_topic_deletion_in_progress(self, topic: str) -> bool:
-        return topic in self.topics_with_deletion_started
 
     def is_topic_eligible_for_deletion(self, topic: str) -> bool:
         return topic in self.topics_to_be_deleted and topic not in self.topics_ineligible_for_deletion

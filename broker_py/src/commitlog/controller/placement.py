@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the replicas of a new topic or of new partitions go (Kafka: AdminUtils.assignReplicasToBrokers, KIP-36).
+"""Where the replicas of new partitions go (Kafka: AdminUtils.assignReplicasToBrokers, KIP-36).
 
-Leaders are spread evenly by a random start; followers of neighbouring partitions are shifted against each other,
-so that a dead broker's load falls on all others. With racks, brokers are first put into an order that alternates
-racks, and a replica is skipped while its rack or broker already holds one and another rack or broker holds none.
+Leaders are spread evenly by a random start; followers of neighbouring partitions are shifted against each
+other, so that a dead broker's load falls on all others. With racks, brokers are first put into an order that
+alternates racks, and a replica is skipped while its rack or broker already holds one and another rack or
+broker holds none.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ def assign_replicas(
     fixed_start_index: int = -1,
     start_partition: int = -1,
 ) -> dict[int, list[int]]:
-    """Assign ``partitions`` new partitions over ``brokers`` (id → rack); partition number → replicas, leader first.
+    """Assign ``partitions`` new partitions over ``brokers`` (id → rack); partition number → replicas, leader
+    first.
 
-    ``fixed_start_index`` and ``start_partition`` continue an existing topic's pattern when partitions are added.
+    ``fixed_start_index`` and ``start_partition`` continue an existing topic's pattern when partitions are
+    added.
     """
     if partitions <= 0:
         raise KafkaError(ErrorCode.INVALID_PARTITIONS, "Number of partitions must be larger than 0.")

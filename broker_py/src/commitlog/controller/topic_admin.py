@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Topic administration against ZooKeeper: validation and znode writes (Kafka: ZkAdminManager, AdminZkClient)."""
+"""Topic administration against ZooKeeper: validation and znode writes (Kafka: ZkAdminManager,
+AdminZkClient)."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class CreatedTopic:
 
 
 class TopicAdmin:
-    """Creates, deletes, grows and configures topics; every refusal is a KafkaError with Kafka's code and text."""
+    """Creates, deletes, grows and configures topics; every refusal is a KafkaError with Kafka's code and
+    text."""
 
     def __init__(
         self, config: BrokerConfig | None, coordination: Coordination, *, rng: random.Random

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which version of each control request the controller sends (Kafka: ControllerBrokerRequestBatch).
+
+The controller does not negotiate with ApiVersions: inter.broker.protocol.version alone decides, so that a
+cluster can be upgraded broker by broker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from commitlog.replication.inter_broker_version import LEVELS, InterBrokerVersion
+
+_LEADER_AND_ISR = (
+    ("3.4-IV0", 7),
+    ("3.2-IV0", 6),
+    ("2.8-IV1", 5),
+    ("2.4-IV1", 4),
+    ("2.4-IV0", 3),
+    ("2.2-IV0", 2),
+    ("1.0-IV0", 1),
+)
+_UPDATE_METADATA = (
+    ("3.4-IV0", 8),
+    ("2.8-IV1", 7),
+    ("2.4-IV1", 6),
+    ("2.2-IV0", 5),
+    ("1.0-IV0", 4),
+    ("0.10.2-IV0", 3),
+    ("0.10.0-IV1", 2),
+    ("0.9.0", 1),
+)
+_STOP_REPLICA = (("3.4-IV0", 4), ("2.6-IV0", 3), ("2.4-IV1", 2), ("2.2-IV0", 1))
+
+
+@dataclass(slots=True, frozen=True)
+class ControlVersions:
+    """What one inter.broker.protocol.version means for the controller."""
+
+    leader_and_isr: int
+    update_metadata: int
+    stop_replica: int
+    topic_ids: bool
+    leader_recovery: bool
+    feature_versioning: bool
+    feature_document_version: int
+
+    @classmethod
+    def of(cls, inter_broker_protocol_version: str) -> ControlVersions:
+        known = InterBrokerVersion.of(inter_broker_protocol_version)
+        rank = LEVELS.index(known.level)
+
+        def version(table: tuple[tuple[str, int], ...]) -> int:
+            return next((number for level, number in table if rank >= LEVELS.index(level)), 0)
+
+        return cls(
+            leader_and_isr=version(_LEADER_AND_ISR),
+            update_metadata=version(_UPDATE_METADATA),
+            stop_replica=version(_STOP_REPLICA),
+            topic_ids=known.topic_ids,
+            leader_recovery=known.leader_recovery,
+            feature_versioning=rank >= LEVELS.index("2.7-IV0"),
+            feature_document_version=2 if rank >= LEVELS.index("3.3-IV0") else 1,
+        )
