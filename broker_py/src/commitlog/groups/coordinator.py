@@ -14,9 +14,8 @@ import logging
 import random
 import uuid
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from commitlog.groups import effects as fx
 from commitlog.groups import joining, leaving, rebalance, syncing
 from commitlog.groups.admin import GroupAdmin
 from commitlog.groups.cache import GroupCache
@@ -25,7 +24,7 @@ from commitlog.groups.group import Group, GroupLimits, GroupState, join_error, s
 from commitlog.groups.log_writer import OFFSETS_TOPIC, LogWriter
 from commitlog.groups.records import members_of
 from commitlog.groups.replay import Replay, replay_log
-from commitlog.groups.timers import GroupTimers
+from commitlog.groups.runner import EffectRunner
 from commitlog.records.batch import CorruptBatch
 from commitlog.wire.codec import MalformedMessage
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -49,14 +48,12 @@ from commitlog.wire.messages.sync_group_response import SyncGroupResponse
 
 if TYPE_CHECKING:
     from commitlog.config.broker import BrokerConfig
-    from commitlog.replication.partition import Partition
     from commitlog.replication.replica_manager import ReplicaManager
 
 __all__ = ["OFFSETS_TOPIC", "GroupCoordinator"]
 
 logger = logging.getLogger("commitlog.groups.coordinator")
 
-Answer = JoinGroupResponse | SyncGroupResponse
 STATIC_MEMBER_SKIPS_ASSIGNMENT_VERSION = 9
 MEMBER_ID_REQUIRED_VERSION = 4
 
@@ -77,11 +74,10 @@ class GroupCoordinator:
         self._rng = rng
         limits = GroupLimits(config.group_max_size, config.group_initial_rebalance_delay_ms)
         writer = LogWriter(config, replicas, now_ms)
-        self._writer = writer
+        self._carry_out = EffectRunner(writer).carry_out
         self._cache = GroupCache(limits, now_ms)
         self._admin = GroupAdmin(self._cache, writer, self._carry_out)
         self._offsets = OffsetStore(config, self._cache, writer, now_ms, self._carry_out)
-        self._timers: dict[Group, GroupTimers] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._load_turn: asyncio.Lock = asyncio.Lock()
 
@@ -93,7 +89,6 @@ class GroupCoordinator:
         logger.info("[GroupCoordinator %d]: Starting up.", self._config.broker_id)
         self._cache.partition_count = partition_count or self._config.offsets_topic_num_partitions
         self._cache.is_active = True
-        self._replicas.add_leadership_listener(self.on_leadership_change)
         self._spawn(self._expire_offsets(), "expire-offsets")
         logger.info("[GroupCoordinator %d]: Startup complete.", self._config.broker_id)
 
@@ -122,15 +117,6 @@ class GroupCoordinator:
         return self._cache.partition_for(group_id)
 
     # -- leadership of the offsets topic
-
-    def on_leadership_change(self, leaders: Sequence[Partition], followers: Sequence[Partition]) -> None:
-        """What the replica manager tells after a LeaderAndIsr or StopReplica."""
-        for partition in leaders:
-            if partition.topic == OFFSETS_TOPIC:
-                self.on_election(partition.partition, partition.leader_epoch)
-        for partition in followers:
-            if partition.topic == OFFSETS_TOPIC:
-                self.on_resignation(partition.partition, partition.leader_epoch)
 
     def on_election(self, partition: int, leader_epoch: int) -> None:
         """This broker leads the partition of `__consumer_offsets` now: load its groups in the background."""
@@ -356,68 +342,7 @@ class GroupCoordinator:
     def delete_groups(self, group_ids: Sequence[str]) -> DeleteGroupsResponse:
         return self._admin.delete_groups(group_ids)
 
-    # -- doing what groups want done
-
-    def _carry_out(self, group: Group) -> None:
-        while group.effects:
-            self._carry_out_one(group, group.effects.popleft())
-
-    def _carry_out_one(self, group: Group, effect: fx.Effect) -> None:
-        match effect:
-            case fx.Reply():
-                waiter = cast("asyncio.Future[Answer]", effect.waiter)
-                if not waiter.done():  # the client may have gone away
-                    waiter.set_result(effect.response)
-            case fx.StartSessionTimer():
-                self._timers_of(group).start_session(effect.member_id, effect.timeout_ms)
-            case fx.StopSessionTimer():
-                self._timers_of(group).stop_session(effect.member_id)
-            case fx.StartJoinTimer():
-                self._timers_of(group).join.start(effect.delay_ms)
-            case fx.StopJoinTimer():
-                self._timers_of(group).join.stop()
-            case fx.StartSyncTimer():
-                self._timers_of(group).sync.start(effect.delay_ms)
-            case fx.StopSyncTimer():
-                self._timers_of(group).sync.stop()
-            case fx.StopAllTimers():
-                timers = self._timers.pop(group, None)
-                if timers is not None:
-                    timers.stop_all()
-            case fx.Store():
-                self._store(group, effect)
-
-    def _store(self, group: Group, effect: fx.Store) -> None:
-        def stored(error: ErrorCode, _: int) -> None:
-            syncing.stored(group, effect.then, error)
-            self._carry_out(group)
-
-        self._writer.store_group(group, effect.value, stored)
-
-    def _timers_of(self, group: Group) -> GroupTimers:
-        timers = self._timers.get(group)
-        if timers is None:
-
-            def session_expired(member_id: str) -> None:
-                rebalance.session_expired(group, member_id)
-                self._carry_out(group)
-
-            def join_expired() -> None:
-                rebalance.join_timer_expired(group)
-                self._carry_out(group)
-
-            def sync_expired() -> None:
-                rebalance.sync_timer_expired(group)
-                self._carry_out(group)
-
-            timers = GroupTimers(
-                asyncio.get_running_loop(),
-                session_expired=session_expired,
-                join_expired=join_expired,
-                sync_expired=sync_expired,
-            )
-            self._timers[group] = timers
-        return timers
+    # -- background
 
     async def _expire_offsets(self) -> None:
         while True:

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FindCoordinator (10), versions 0-6.
+
+Behaviour (KafkaApis.getCoordinator):
+- the coordinator of a group is the leader of its partition of `__consumer_offsets`, at its endpoint of the
+  listener on which it was asked for;
+- while the topic does not exist it is created, and COORDINATOR_NOT_AVAILABLE is answered; so it is while the
+  partition has no leader that lives;
+- there is no transaction coordinator yet, nor a share coordinator: COORDINATOR_NOT_AVAILABLE;
+- a success carries the error message "NONE" up to version 3, as Kafka's does.
+
+Versions: 1 key type, throttle time, error message; 3 flexible; 4 several keys (KIP-699); 5 transactions v2
+(KIP-890); 6 key type share (KIP-932), which before is INVALID_REQUEST.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext, Services
+from commitlog.groups.log_writer import OFFSETS_TOPIC
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode, KafkaError
+from commitlog.wire.messages.find_coordinator_request import FindCoordinatorRequest
+from commitlog.wire.messages.find_coordinator_response import Coordinator, FindCoordinatorResponse
+
+BATCHED_VERSION = 4
+SHARE_VERSION = 6
+NO_NODE = (-1, "", -1)
+
+Node = tuple[int, str, int]
+
+
+class KeyType(IntEnum):
+    """FindCoordinatorRequest.CoordinatorType."""
+
+    GROUP = 0
+    TRANSACTION = 1
+    SHARE = 2
+
+
+def handle(
+    services: Services, context: RequestContext, request: FindCoordinatorRequest
+) -> FindCoordinatorResponse:
+    if request.key_type not in list(KeyType):
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown coordinator type {request.key_type}")
+    key_type = KeyType(request.key_type)
+    if context.api_version >= BATCHED_VERSION:
+        coordinators = []
+        for key in request.coordinator_keys:
+            error, (node_id, host, port) = _find(services, context, key_type, key)
+            coordinators.append(Coordinator(key=key, node_id=node_id, host=host, port=port, error_code=error))
+        return FindCoordinatorResponse(coordinators=coordinators)
+    error, (node_id, host, port) = _find(services, context, key_type, request.key)
+    message = ErrorCode.NONE.name if error is ErrorCode.NONE else error.message
+    return FindCoordinatorResponse(
+        error_code=error, error_message=message, node_id=node_id, host=host, port=port
+    )
+
+
+def _find(services: Services, context: RequestContext, key_type: KeyType, key: str) -> tuple[ErrorCode, Node]:
+    if key_type is KeyType.SHARE and context.api_version < SHARE_VERSION:
+        return ErrorCode.INVALID_REQUEST, NO_NODE
+    if key_type is not KeyType.GROUP:
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
+    metadata = services.metadata
+    if not metadata.contains_topic(OFFSETS_TOPIC):
+        services.auto_topics.create([OFFSETS_TOPIC])
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
+    state = metadata.partition_state(OFFSETS_TOPIC, services.groups.partition_for(key))
+    endpoint = None if state is None else metadata.broker_endpoint(state.leader, context.listener_name)
+    if state is None or endpoint is None:
+        return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
+    return ErrorCode.NONE, (state.leader, endpoint.host, endpoint.port)
+
+
+def error_response(
+    request: FindCoordinatorRequest, code: ErrorCode, message: str | None
+) -> FindCoordinatorResponse:
+    node_id, host, port = NO_NODE
+    text = message or code.message
+    if request.coordinator_keys:
+        return FindCoordinatorResponse(
+            coordinators=[
+                Coordinator(
+                    key=key, node_id=node_id, host=host, port=port, error_code=code, error_message=text
+                )
+                for key in request.coordinator_keys
+            ]
+        )
+    return FindCoordinatorResponse(error_code=code, error_message=text, node_id=node_id, host=host, port=port)
+
+
+API = Api(ApiKey.FIND_COORDINATOR, 0, 6, handle, error_response=error_response)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DescribeGroups (15), versions 0-5.
+
+Behaviour (KafkaApis.handleDescribeGroupsRequest): a group that does not exist is described as Dead, without
+an error; metadata and assignments are shown of a stable group only.
+
+Versions: 1 throttle time; 3 authorized operations (KIP-430): without an authorizer all that a group knows;
+4 group instance id; 5 flexible.
+"""
+
+from __future__ import annotations
+
+from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext, Services
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode
+from commitlog.wire.messages.describe_groups_request import DescribeGroupsRequest
+from commitlog.wire.messages.describe_groups_response import DescribedGroup, DescribeGroupsResponse
+
+_READ, _DELETE, _DESCRIBE = 3, 6, 8  # AclOperation codes
+GROUP_OPERATIONS = 1 << _READ | 1 << _DELETE | 1 << _DESCRIBE
+"""AclEntry.supportedOperations(GROUP)."""
+
+
+def handle(
+    services: Services, context: RequestContext, request: DescribeGroupsRequest
+) -> DescribeGroupsResponse:
+    groups = [services.groups.describe_group(group_id) for group_id in request.groups]
+    if request.include_authorized_operations:
+        for group in groups:
+            if group.error_code == ErrorCode.NONE:
+                group.authorized_operations = GROUP_OPERATIONS
+    return DescribeGroupsResponse(groups=groups)
+
+
+def error_response(
+    request: DescribeGroupsRequest, code: ErrorCode, message: str | None
+) -> DescribeGroupsResponse:
+    return DescribeGroupsResponse(
+        groups=[DescribedGroup(group_id=group_id, error_code=code) for group_id in request.groups]
+    )
+
+
+API = Api(ApiKey.DESCRIBE_GROUPS, 0, 5, handle, error_response=error_response)
