@@ -3,9 +3,9 @@
 while it works).
 
 The connection owns its receive buffer. The transport reads straight into it, frames are parsed in place,
-and several frames may come with one read. It grows by doubling while a larger frame arrives, so that a
-peer must send bytes to make us hold bytes, and never beyond ``socket.request.max.bytes``; after a run of
-small frames it goes back to its first size.
+and several frames may come with one read. It grows by doubling when reads fill it, so that a peer must send
+bytes to make us hold bytes: to 256 KiB for any traffic, to the size of the frame for a larger one, and never
+beyond ``socket.request.max.bytes``. After a run of small frames it goes back.
 
 The buffer and the handlers: ``records`` of a request are views into the buffer. While a request is being
 worked on (``_waiting``) the buffer only takes bytes behind the ones already there; it is compacted,
@@ -23,16 +23,20 @@ import asyncio
 import logging
 from collections import deque
 from struct import Struct
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from commitlog.wire.regions import FileRegion
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
 log = logging.getLogger("commitlog.server.connection")
 
-INITIAL_BUFFER_BYTES = 256 * 1024
+IDLE_BUFFER_BYTES = 16 * 1024
+"""What a new or a quiet connection holds: thousands of idle clients must not cost gigabytes."""
+BUSY_BUFFER_BYTES = 256 * 1024
+"""What a connection grows to when reads fill its buffer, whatever the size of its frames."""
 SMALL_FRAMES_BEFORE_SHRINK = 64
 SEND_CHUNK_BYTES = 256 * 1024
 """The most that is read from a file at once, and the transport's high-water mark."""
@@ -76,6 +80,9 @@ class ConnectionOwner(Protocol):
     def admit(self, connection: Connection) -> bool:
         """A connection was made; False when a limit refuses it."""
 
+    def set_socket_options(self, sock: socket.socket | None) -> None:
+        """Put the listener's socket options in force; None on a simulated network."""
+
     def forget(self, connection: Connection) -> None:
         """An admitted connection is gone."""
 
@@ -115,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         self._held = held
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray(INITIAL_BUFFER_BYTES)
+        self._buffer = bytearray(IDLE_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
@@ -137,7 +144,7 @@ class Connection(asyncio.BufferedProtocol):
     # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)
         self._transport = transport
         local = transport.get_extra_info("sockname") or ("", -1)
         remote = transport.get_extra_info("peername") or ("", -1)
@@ -149,6 +156,7 @@ class Connection(asyncio.BufferedProtocol):
             transport.abort()
             return
         self.admitted = True
+        self._owner.set_socket_options(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
@@ -166,11 +174,10 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._end += nbytes
         self.last_active = self._loop.time()
-        if self._waiting or self._out or self._held:
-            if self._end == len(self._buffer):
-                self._pause_reading()
-            return
-        self._work()
+        if self.is_busy or self._held:
+            self._read_on()
+        else:
+            self._work()
 
     def pause_writing(self) -> None:
         self._write_paused = True
@@ -234,8 +241,8 @@ class Connection(asyncio.BufferedProtocol):
         except CloseConnection as error:
             self._refuse(error)
         self._flush()
-        if not (self._waiting or self._out or self._closing):
-            self._make_room()
+        if not self._closing:
+            self._read_on()
 
     def _next_frame(self) -> memoryview | None:
         """The next whole frame, without its length; None when it is not all here yet."""
@@ -282,6 +289,13 @@ class Connection(asyncio.BufferedProtocol):
 
     # the receive buffer
 
+    def _read_on(self) -> None:
+        """Make room for more; while a request is being worked on there is only what is left of the buffer."""
+        if not (self.is_busy or self._held):
+            self._make_room()
+        elif self._end == len(self._buffer):
+            self._pause_reading()
+
     def _make_room(self) -> None:
         """No request holds views: make the next frame fit behind what is left, and read on."""
         left = self._end - self._start
@@ -289,14 +303,14 @@ class Connection(asyncio.BufferedProtocol):
         needed = 4
         if left >= 4:
             needed += int(_INT32.unpack_from(self._buffer, self._start)[0])
-        if needed > INITIAL_BUFFER_BYTES:
+        if needed > BUSY_BUFFER_BYTES:
             self._small_frames = 0
-        elif size > INITIAL_BUFFER_BYTES:
+        elif size > BUSY_BUFFER_BYTES:
             self._small_frames += 1
-        if self._small_frames >= SMALL_FRAMES_BEFORE_SHRINK and left < INITIAL_BUFFER_BYTES:
-            self._replace_buffer(INITIAL_BUFFER_BYTES)
-        elif left == size:
-            self._replace_buffer(min(needed, 2 * size))
+        if self._small_frames >= SMALL_FRAMES_BEFORE_SHRINK and left < BUSY_BUFFER_BYTES:
+            self._replace_buffer(BUSY_BUFFER_BYTES)
+        elif self._end == size and size < max(needed, BUSY_BUFFER_BYTES):
+            self._replace_buffer(min(max(needed, BUSY_BUFFER_BYTES), 2 * size))
         elif left == 0:
             self._start = self._end = 0
         elif self._start and (self._start + needed > size or self._end == size):
@@ -318,8 +332,8 @@ class Connection(asyncio.BufferedProtocol):
         """Give a large buffer back; called by the listener for connections that have been quiet for a
         while.
         """
-        if len(self._buffer) > INITIAL_BUFFER_BYTES and self._start == self._end and not self.is_busy:
-            self._replace_buffer(INITIAL_BUFFER_BYTES)
+        if len(self._buffer) > IDLE_BUFFER_BYTES and self._start == self._end and not self.is_busy:
+            self._replace_buffer(IDLE_BUFFER_BYTES)
 
     def _pause_reading(self) -> None:
         if not self._reading_paused:
