@@ -64,7 +64,7 @@ class FetchParams:
 
     @property
     def leader_only(self) -> bool:
-        """Followers read from the leader alone; so do consumers too old to name a rack (Fetch 11, KIP-392)."""
+        """Followers read from the leader alone; so do consumers too old to name a rack (KIP-392)."""
         return self.is_from_follower or (self.replica_id == CONSUMER_REPLICA_ID and self.version < 11)
 
     @property
@@ -108,7 +108,7 @@ Find = Callable[[str, int], "Partition"]
 def fetch(
     find: Find, params: FetchParams, requests: Sequence[FetchPartition]
 ) -> list[FetchResult] | DelayedFetch:
-    """Read now; a DelayedFetch when there is less than min_bytes to read and the fetcher is willing to wait."""
+    """Read now; a DelayedFetch when there is less than min_bytes and the fetcher is willing to wait."""
     results = read_all(find, params, requests, note_follower=True)
     size = 0
     for result in results:

@@ -20,7 +20,6 @@ from commitlog.wire.errors import ErrorCode
 INVALID_SESSION_ID = 0
 INITIAL_EPOCH = 0
 FINAL_EPOCH = -1
-MIN_SESSION_EVICTION_MS = 120_000
 _MAX_INT = 2**31 - 1
 
 Key = tuple[bytes | str, int]
@@ -208,10 +207,9 @@ class FetchSessionCache:
     def __init__(
         self,
         max_entries: int,
+        eviction_ms: int,
         now_ms: Callable[[], int],
         rng: random.Random,
-        *,
-        eviction_ms: int = MIN_SESSION_EVICTION_MS,
     ) -> None:
         self._max_entries = max_entries
         self._eviction_ms = eviction_ms

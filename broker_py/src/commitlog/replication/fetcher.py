@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from commitlog.replication.fetch import UNKNOWN, FetchPartition
+from commitlog.replication.fetch import FetchPartition
 from commitlog.replication.fetch_session_handler import TopicPartition
+from commitlog.replication.fetch_states import FetchState, FetchStates
 from commitlog.replication.leader_endpoint import EpochQuery, LeaderEndpoint
 from commitlog.replication.truncation import truncation_offset
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -40,20 +40,6 @@ _TRANSIENT = frozenset(
 )
 
 
-@dataclass(slots=True)
-class FetchState:
-    """Where one partition stands (Kafka's PartitionFetchState)."""
-
-    partition: Partition
-    topic_id: bytes
-    leader_epoch: int
-    fetch_offset: int
-    last_fetched_epoch: int
-    truncating: bool
-    ready_at: float = 0.0
-    """Loop time before which the partition is left alone, after an error."""
-
-
 class Fetcher:
     """The follower side of all partitions that one fetcher copies from one broker."""
 
@@ -68,8 +54,7 @@ class Fetcher:
         self._name = name
         self._config = config
         self._on_high_watermark = on_high_watermark
-        self._states: dict[TopicPartition, FetchState] = {}
-        self._changed = asyncio.Event()
+        self._states = FetchStates()
         self._task: asyncio.Task[None] | None = None
 
     def __contains__(self, key: TopicPartition) -> bool:
@@ -86,33 +71,19 @@ class Fetcher:
         known = self._states.get(key)
         if known is not None and known.leader_epoch == partition.leader_epoch:
             return
-        log = partition.log_or_raise()
-        epoch = log.leader_epochs.latest_epoch
-        by_fetch = self.leader.version.truncation_on_fetch and epoch is not None
-        self._states[key] = FetchState(
-            partition,
-            topic_id,
-            partition.leader_epoch,
-            # Without epochs all that is known to be common is what was committed.
-            log.log_end_offset if by_fetch else log.high_watermark,
-            UNKNOWN if epoch is None or not by_fetch else epoch,
-            truncating=not by_fetch,
-        )
-        self._changed.set()
+        by_fetch = self.leader.version.truncation_on_fetch
+        self._states.put(key, FetchState.begin(partition, topic_id, truncation_on_fetch=by_fetch))
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name)
 
     def remove(self, keys: Iterable[TopicPartition]) -> None:
         """Stop copying: whatever a response in flight still brings for them is dropped."""
-        for key in keys:
-            self._states.pop(key, None)
-        self._changed.set()
+        self._states.remove(keys)
 
     def update_topic_id(self, key: TopicPartition, topic_id: bytes) -> None:
         state = self._states.get(key)
         if state is not None:
             state.topic_id = topic_id
-            self._changed.set()
 
     def stop(self) -> asyncio.Task[None] | None:
         """Stop at once; the task is answered so that it can be awaited."""
@@ -134,7 +105,7 @@ class Fetcher:
                 logger.exception(
                     "%s Unexpected error, all partitions wait for %d ms", self._name, self._backoff_ms
                 )
-                self._delay(list(self._states))
+                self._delay(self._states)
                 await asyncio.sleep(self._backoff_ms / 1000)
 
     @property
@@ -142,47 +113,19 @@ class Fetcher:
         return self._config.replica_fetch_backoff_ms
 
     def _delay(self, keys: Iterable[TopicPartition]) -> None:
-        """Leave partitions alone for replica.fetch.backoff.ms; they go to the end of the line."""
-        ready_at = asyncio.get_running_loop().time() + self._backoff_ms / 1000
-        for key in keys:
-            state = self._states.pop(key, None)
-            if state is not None:
-                state.ready_at = ready_at
-                self._states[key] = state
+        self._states.delay(keys, self._backoff_ms)
 
     def _fail(self, key: TopicPartition) -> None:
         """Nothing but a new leader epoch can help this partition."""
-        self._states.pop(key, None)
+        self._states.remove([key])
         logger.warning("%s Partition %s-%d marked as failed", self._name, *key)
-
-    def _ready(self, *, truncating: bool) -> dict[TopicPartition, FetchState]:
-        now = asyncio.get_running_loop().time()
-        return {
-            key: state
-            for key, state in self._states.items()
-            if state.truncating is truncating and state.ready_at <= now
-        }
-
-    async def _wait(self) -> None:
-        """Nothing to do: until a partition is added, or the first that was delayed is ready."""
-        loop = asyncio.get_running_loop()
-        self._changed.clear()
-        timer = None
-        if self._states:
-            earliest = min(state.ready_at for state in self._states.values())
-            timer = loop.call_at(earliest, self._changed.set)
-        try:
-            await self._changed.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
 
     # --- truncating before the first fetch ------------------------------------------------------------------
 
     async def _truncate(self) -> None:
         version = self.leader.version
         queries = []
-        for key, state in self._ready(truncating=True).items():
+        for key, state in self._states.ready(truncating=True).items():
             epoch = state.partition.log_or_raise().leader_epochs.latest_epoch
             if epoch is None or not version.offset_for_leader_epoch_supported:
                 logger.info(
@@ -254,17 +197,10 @@ class Fetcher:
             logger.error("%s Failed to truncate %s-%d at offset %d: %s", self._name, *key, offset, error)
             self._fail(key)
             return
-        self._restart(state, offset)
         by_fetch = self.leader.version.truncation_on_fetch
+        state.restart(offset, truncation_on_fetch=by_fetch)
         state.truncating = not (by_fetch or complete)
         self._on_high_watermark(state.partition)
-
-    def _restart(self, state: FetchState, offset: int) -> None:
-        epoch = state.partition.log_or_raise().leader_epochs.latest_epoch
-        state.fetch_offset = offset
-        state.last_fetched_epoch = UNKNOWN
-        if self.leader.version.truncation_on_fetch and epoch is not None:
-            state.last_fetched_epoch = epoch
 
     # --- fetching -------------------------------------------------------------------------------------------
 
@@ -272,7 +208,7 @@ class Fetcher:
         wanted = self._wanted()
         plan = self.leader.plan(wanted)
         if not plan.session and not plan.to_forget:
-            await self._wait()
+            await self._states.wait()
             return
         try:
             answers = await self.leader.fetch(plan)
@@ -284,7 +220,7 @@ class Fetcher:
                 plan.epoch,
                 error,
             )
-            self._delay(list(self._states))
+            self._delay(self._states)
             return
         for key, data in answers:
             state = self._states.get(key)
@@ -301,7 +237,7 @@ class Fetcher:
     def _wanted(self) -> Mapping[TopicPartition, FetchPartition]:
         max_bytes = self._config.replica_fetch_max_bytes
         wanted = {}
-        for key, state in self._ready(truncating=False).items():
+        for key, state in self._states.ready(truncating=False).items():
             log = state.partition.log
             if log is None:
                 # Its directory failed, or it was deleted: nobody wants this copy any more.
@@ -366,8 +302,7 @@ class Fetcher:
                     state.fetch_offset = info.last_offset + 1
                     if info.leader_epoch >= 0 and self.leader.version.truncation_on_fetch:
                         state.last_fetched_epoch = info.leader_epoch
-                    # Those that had data go to the end of the line, so that all get their turn.
-                    self._states[key] = self._states.pop(key)
+                    self._states.to_end(key)
             old_high_watermark = log.high_watermark
             if log.update_high_watermark(data.high_watermark) != old_high_watermark:
                 self._on_high_watermark(partition)
@@ -437,6 +372,7 @@ class Fetcher:
             return
         log = state.partition.log_or_raise()
         end = log.log_end_offset
+        by_fetch = self.leader.version.truncation_on_fetch
         if leader_end < end:
             logger.warning(
                 "%s Reset fetch offset for partition %s-%d from %d to current leader's latest offset %d",
@@ -456,6 +392,6 @@ class Fetcher:
                 leader_start,
             )
             log.truncate_fully_and_start_at(leader_start)
-            self._restart(state, leader_start)
+            state.restart(leader_start, truncation_on_fetch=by_fetch)
         else:
-            self._restart(state, end)
+            state.restart(end, truncation_on_fetch=by_fetch)

@@ -175,7 +175,7 @@ def _resolve(waiter: asyncio.Future[bool], result: bool) -> None:
 def _states(
     request: UpdateMetadataRequest,
 ) -> Iterator[tuple[str, bytes | None, UpdateMetadataPartitionState]]:
-    """Partition states of either form: versions 0-4 list partitions, 5+ group them by topic, 7+ with an id."""
+    """Partition states of either form: versions 0-4 list partitions, 5+ topics, from 7 on with an id."""
     for state in request.ungrouped_partition_states:
         yield state.topic_name, None, state
     for topic in request.topic_states:

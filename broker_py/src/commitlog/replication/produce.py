@@ -99,7 +99,7 @@ def append_records(
     origin: Origin,
     allow_internal: bool,
 ) -> list[AppendResult] | DelayedProduce:
-    """Append each entry; a DelayedProduce only when some partition's followers do not have its records yet."""
+    """Append each entry; a DelayedProduce only when some followers do not have the records yet."""
     if acks not in _VALID_ACKS:
         return [AppendResult(ErrorCode.INVALID_REQUIRED_ACKS) for _ in entries]
     results = []

@@ -233,7 +233,7 @@ class ReplicaManager:
     def offset_for_leader_epoch(
         self, topic: str, partition: int, leader_epoch: int, *, current_leader_epoch: int = -1
     ) -> tuple[int, int]:
-        """(epoch, end offset) of the largest epoch not above the one asked for; (-1, -1) when there is none."""
+        """(epoch, end offset) of the largest epoch not above the one asked; (-1, -1) when there is none."""
         log = self.partition(topic, partition).log_for(current_leader_epoch, require_leader=True)
         return log.leader_epochs.end_offset_for(leader_epoch, log.log_end_offset)
 
@@ -246,7 +246,7 @@ class ReplicaManager:
         return state_change.stop_replica(self, request, version)
 
     def update_metadata(self, request: UpdateMetadataRequest) -> UpdateMetadataResponse:
-        """Merge into the metadata cache. An old controller's news is refused with its error in the response."""
+        """Merge into the metadata cache; an old controller's news is refused."""
         if self.is_broker_epoch_stale(request.broker_epoch):
             return UpdateMetadataResponse(error_code=ErrorCode.STALE_BROKER_EPOCH)
         if not self.accept_controller_epoch(request.controller_epoch):
