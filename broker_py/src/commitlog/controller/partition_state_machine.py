@@ -203,9 +203,8 @@ class PartitionStateMachine:
             elif state.controller_epoch > self._context.epoch:
                 failed[partition] = StateChangeFailed(
                     f"Aborted leader election for partition {partition} since the LeaderAndIsr path was "
-                    f"already written by another controller. This probably means that the current controller went "
-                    f"through a soft failure and another controller was elected with epoch "
-                    f"{state.controller_epoch}."
+                    f"already written by another controller, elected with epoch {state.controller_epoch}: "
+                    f"this controller went through a soft failure."
                 )
             else:
                 current[partition] = state

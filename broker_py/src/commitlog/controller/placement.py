@@ -83,7 +83,7 @@ def _across_racks(
     used_racks = {racks[order[first]]}
     index = 0
     while len(replicas) < replication_factor:
-        broker = order[_rack_follower(first, shift * rack_count, index, broker_count)]
+        broker = order[_follower(first, shift * rack_count, index, broker_count)]
         index += 1
         rack_has_one = racks[broker] in used_racks and len(used_racks) < rack_count
         broker_has_one = broker in replicas and len(set(replicas)) < broker_count
@@ -91,7 +91,3 @@ def _across_racks(
             replicas.append(broker)
             used_racks.add(racks[broker])
     return replicas
-
-
-def _rack_follower(first: int, shift: int, index: int, brokers: int) -> int:
-    return (first + 1 + (shift + index) % (brokers - 1)) % brokers

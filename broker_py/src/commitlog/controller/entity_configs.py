@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Overrides of topics, brokers, clients, users and ips in ZooKeeper (Kafka:
+KafkaZkClient.setOrCreateEntityConfigs).
+
+A write is one multi with a check of /controller: as long as a ZooKeeper-mode controller is there, no
+migration to KRaft can have taken the metadata over (KIP-866). A change is followed by a sequential
+notification znode, which is what brokers watch; they read the entity afresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from commitlog.coordination import paths
+from commitlog.coordination.client import (
+    Check,
+    Coordination,
+    Create,
+    NodeExists,
+    NoNode,
+    Op,
+    SetData,
+    ensure_path,
+    retry_until_connected,
+)
+from commitlog.coordination.documents import ConfigChange, ConfigEntity, ControllerDocument
+from commitlog.wire.errors import ErrorCode, KafkaError
+
+
+class EntityConfigs:
+    """Reads and writes /config/<type>/<name>; names are given as they stand in the path, sanitized."""
+
+    def __init__(self, coordination: Coordination) -> None:
+        self._coordination = coordination
+
+    async def read(self, entity_type: str, sanitized_name: str) -> dict[str, str]:
+        """The overrides of an entity; none when it has no znode."""
+        path = paths.config_entity(entity_type, sanitized_name)
+        try:
+            data, _ = await retry_until_connected(self._coordination, lambda: self._coordination.get(path))
+        except NoNode:
+            return {}
+        return dict(ConfigEntity.decode(data).config)
+
+    async def change(self, entity_type: str, sanitized_name: str, configs: Mapping[str, str]) -> None:
+        """Replace the overrides and notify all brokers."""
+        await self.write(entity_type, sanitized_name, configs)
+        data = ConfigChange(f"{entity_type}/{sanitized_name}").encode()
+        # A notification too many, after a lost reply, does no harm.
+        await retry_until_connected(
+            self._coordination,
+            lambda: self._coordination.create(
+                f"{paths.CONFIG_CHANGES}/{paths.CONFIG_CHANGE_PREFIX}",
+                data,
+                sequential=True,
+                make_parents=True,
+            ),
+        )
+
+    async def write(self, entity_type: str, sanitized_name: str, configs: Mapping[str, str]) -> None:
+        """Replace the overrides without notification, as the creation of a topic does."""
+        path = paths.config_entity(entity_type, sanitized_name)
+        data = ConfigEntity(configs).encode()
+        await retry_until_connected(self._coordination, lambda: self._write_once(path, data))
+
+    async def _write_once(self, path: str, data: bytes) -> None:
+        guard = await self._controller_guard()
+        if await self._coordination.exists(path) is None:
+            parent, _, _ = path.rpartition("/")
+            await ensure_path(self._coordination, parent)
+            try:
+                await self._guarded(guard, Create(path, data))
+            except NodeExists:
+                pass
+            else:
+                return
+        await self._guarded(guard, SetData(path, data))
+
+    async def _guarded(self, guard: Check, op: Op) -> None:
+        try:
+            await self._coordination.multi([guard, op])
+        except NoNode as error:
+            if error.path == guard.path:
+                raise _no_controller() from error
+            raise
+
+    async def _controller_guard(self) -> Check:
+        try:
+            data, stat = await self._coordination.get(paths.CONTROLLER)
+        except NoNode:
+            raise _no_controller() from None
+        if ControllerDocument.decode(data).kraft_controller_epoch > 0:
+            raise KafkaError(
+                ErrorCode.STALE_CONTROLLER_EPOCH,
+                "Cannot set entity configs directly when there is a KRaft controller.",
+            )
+        return Check(paths.CONTROLLER, stat.version)
+
+
+def _no_controller() -> KafkaError:
+    return KafkaError(
+        ErrorCode.STALE_CONTROLLER_EPOCH, "Cannot set entity configs directly when there is no controller."
+    )
