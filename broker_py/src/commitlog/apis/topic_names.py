@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which topic names are legal and which topics are Kafka's own (org.apache.kafka.common.internals.Topic)."""
+"""Questions that handlers ask about a topic's name (org.apache.kafka.common.internals.Topic)."""
 
 from __future__ import annotations
 
-import re
+from commitlog.controller.topic_names import validate_topic_name
+from commitlog.wire.errors import KafkaError
 
-MAX_NAME_LENGTH = 249
 INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state"})
-
-_LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
 
 def is_valid_topic_name(name: str) -> bool:
-    """Topic.isValid."""
-    return name not in (".", "..") and len(name) <= MAX_NAME_LENGTH and _LEGAL.fullmatch(name) is not None
+    """Topic.isValid, for answers that only carry a code."""
+    try:
+        validate_topic_name(name)
+    except KafkaError:
+        return False
+    return True
 
 
 def is_internal_topic(name: str) -> bool:
+    """Topic.isInternal: Kafka's own topics, which clients may not write to."""
     return name in INTERNAL_TOPICS

@@ -186,6 +186,7 @@ class Broker:
         topic_admin = TopicAdmin(config, self._coordination, rng=rng)
         self._groups = GroupCoordinator(config, self._replicas, now_ms=now_ms, rng=rng)
         self._replicas.add_leadership_listener(self._leadership_changed)
+        self._replicas.add_deletion_listener(self._groups.on_partitions_deleted)
         self._producer_ids = ProducerIdManager(
             config.broker_id, self.broker_epoch, self._controller_client.send
         )
@@ -222,20 +223,7 @@ class Broker:
 
     async def _bind(self) -> None:
         config = self.config
-        quotas = ConnectionQuotas(
-            ConnectionLimits(
-                max_connections=config.max_connections,
-                max_connections_per_ip=config.max_connections_per_ip,
-                max_connections_per_ip_overrides=parse_connection_overrides(
-                    config.max_connections_per_ip_overrides
-                ),
-                connections_max_idle_ms=config.connections_max_idle_ms,
-                socket_request_max_bytes=config.socket_request_max_bytes,
-                socket_send_buffer_bytes=config.socket_send_buffer_bytes,
-                socket_receive_buffer_bytes=config.socket_receive_buffer_bytes,
-                socket_listen_backlog_size=config.socket_listen_backlog_size,
-            )
-        )
+        self._quotas = quotas = ConnectionQuotas(_connection_limits(config))
         dispatcher = Dispatcher(self.services)
         self._started["listeners"] = self._stop_listeners
         for one in config.listeners:
@@ -307,6 +295,7 @@ class Broker:
                 self._groups.on_resignation(partition.partition, partition.leader_epoch)
 
     def _log_dir_failed(self, log_dir: str) -> None:
+        self._replicas.handle_log_dir_failure(log_dir)
         if not self._log_manager.online_log_dirs:
             dirs = ", ".join(self.config.log_dirs)
             log.critical("Shutdown broker because all log dirs in %s have failed", dirs)
@@ -363,15 +352,21 @@ class Broker:
         overrides = await self._topic_configs.reload(topic)
         log.info("Processing override for entityPath: topics/%s with config: %s", topic, dict(overrides))
         self._log_manager.update_topic_config(topic)
+        if overrides.get("unclean.leader.election.enable", "").lower() == "true":
+            self._controller.enable_topic_unclean_leader_election(topic)
 
     async def _broker_config_changed(self, entity: str) -> None:
         if entity not in (paths.DEFAULT_ENTITY, str(self.config.broker_id)):
             return
+        was_unclean = self.config.unclean_leader_election_enable
         await self._load_dynamic_config()
         log.info("Processing override for entityPath: brokers/%s", entity)
+        self._quotas.limits = _connection_limits(self.config)
         self._topic_configs.broker_defaults_changed()
         for topic in {one.topic for one in self._log_manager.all_logs()}:
             self._log_manager.update_topic_config(topic)
+        if self.config.unclean_leader_election_enable and not was_unclean:
+            self._controller.enable_default_unclean_leader_election()
 
     # stop
 
@@ -405,6 +400,19 @@ class Broker:
         if self._resession is not None:
             self._resession.cancel()
             await asyncio.gather(self._resession, return_exceptions=True)
+
+
+def _connection_limits(config: BrokerConfig) -> ConnectionLimits:
+    return ConnectionLimits(
+        max_connections=config.max_connections,
+        max_connections_per_ip=config.max_connections_per_ip,
+        max_connections_per_ip_overrides=parse_connection_overrides(config.max_connections_per_ip_overrides),
+        connections_max_idle_ms=config.connections_max_idle_ms,
+        socket_request_max_bytes=config.socket_request_max_bytes,
+        socket_send_buffer_bytes=config.socket_send_buffer_bytes,
+        socket_receive_buffer_bytes=config.socket_receive_buffer_bytes,
+        socket_listen_backlog_size=config.socket_listen_backlog_size,
+    )
 
 
 def _log_settings(config: BrokerConfig) -> LogManagerSettings:

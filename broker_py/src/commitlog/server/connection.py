@@ -365,12 +365,12 @@ class Connection(asyncio.BufferedProtocol):
             if self._closing:
                 out.clear()
                 break
-            if isinstance(out[0], FileRegion):
-                data = self._read_region(out[0])
-                if data is None:
-                    return
-            else:
-                data = self._gather_bytes()
+            if not isinstance(out[0], FileRegion):
+                transport.write(self._gather_bytes())
+                continue
+            data = self._read_region(out[0])
+            if data is None:
+                return
             transport.write(data)
         if not out:
             self._out_bytes = 0

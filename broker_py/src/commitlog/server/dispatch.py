@@ -19,15 +19,10 @@ from commitlog.apis.services import RequestContext, Services
 from commitlog.server.connection import CloseConnection
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
-from commitlog.wire.frames import (
-    MalformedMessage,
-    RequestHeader,
-    decode_request,
-    decode_request_header,
-    encode_response,
-)
+from commitlog.wire.frames import RequestHeader, decode_request, decode_request_header, encode_response
 from commitlog.wire.message import Response as ResponseMessage
 from commitlog.wire.messages import response_class
+from commitlog.wire.primitives import MalformedMessage
 
 if TYPE_CHECKING:
     from commitlog.server.connection import Connection, Response

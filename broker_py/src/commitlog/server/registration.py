@@ -21,6 +21,7 @@ from commitlog.coordination.client import (
     Create,
     NodeExists,
     NoNode,
+    Op,
     SetData,
     Stat,
     WatchEvent,
@@ -89,7 +90,7 @@ class BrokerRegistrar:
 
     async def _try_to_register(self, path: str, document: bytes) -> Stat | None:
         """The registration's stat, None while it is someone else's."""
-        ops = [Create(path, None, ephemeral=True), SetData(path, document, version=0)]
+        ops: list[Op] = [Create(path, None, ephemeral=True), SetData(path, document, version=0)]
         coordination = self._coordination
         while True:
             try:
@@ -97,9 +98,9 @@ class BrokerRegistrar:
             except NodeExists:
                 pass
             else:
-                stat = results[1]
-                assert isinstance(stat, Stat)
-                return stat
+                made = results[1]
+                assert isinstance(made, Stat)
+                return made
             try:
                 _, stat = await retry_until_connected(coordination, lambda: coordination.get(path))
             except NoNode:

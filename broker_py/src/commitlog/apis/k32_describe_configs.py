@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DescribeConfigs (32), versions 0-4.
+
+Behaviour (ConfigHelper.describeConfigs): every setting of a topic, of this broker, or (a broker
+resource with an empty name) the cluster-wide dynamic ones, with the place that each value comes from.
+Sensitive values are not told.
+
+Versions: 0 says only whether a value is the default; 1 source and synonyms (KIP-226); 2 throttled
+clients wait themselves; 3 type and documentation (KIP-569); 4 flexible.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from commitlog.apis.config_changes import ResourceType, resource_name
+from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext, Services
+from commitlog.config.describe import (
+    ConfigEntry,
+    ConfigSource,
+    describe_broker,
+    describe_cluster_default,
+    describe_topic,
+)
+from commitlog.controller.topic_names import validate_topic_name
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode, KafkaError
+from commitlog.wire.messages.describe_configs_request import DescribeConfigsRequest, DescribeConfigsResource
+from commitlog.wire.messages.describe_configs_response import (
+    DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
+    DescribeConfigsResult,
+    DescribeConfigsSynonym,
+)
+
+log = logging.getLogger("commitlog.apis.describe_configs")
+
+VERSION_WITH_SOURCES = 1
+
+
+async def handle(
+    services: Services, context: RequestContext, request: DescribeConfigsRequest
+) -> DescribeConfigsResponse:
+    return DescribeConfigsResponse(
+        results=[
+            await _describe(services, resource, request, context.api_version)
+            for resource in request.resources
+        ]
+    )
+
+
+async def _describe(
+    services: Services, resource: DescribeConfigsResource, request: DescribeConfigsRequest, version: int
+) -> DescribeConfigsResult:
+    result = DescribeConfigsResult(resource_type=resource.resource_type, resource_name=resource.resource_name)
+    try:
+        entries = await _entries(services, resource)
+    except KafkaError as error:
+        log.info("Error processing describe configs request for %s: %s", resource_name(resource), error)
+        result.error_code = error.code
+        result.error_message = error.message
+        return result
+    keys = resource.configuration_keys
+    result.configs = [
+        _entry(entry, request, version) for entry in entries if keys is None or entry.name in keys
+    ]
+    return result
+
+
+async def _entries(services: Services, resource: DescribeConfigsResource) -> Sequence[ConfigEntry]:
+    name = resource.resource_name
+    if resource.resource_type == ResourceType.TOPIC:
+        validate_topic_name(name)
+        if not services.metadata.contains_topic(name):
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "")
+        overrides = await services.topic_admin.entity_configs.read("topics", name)
+        return describe_topic(services.config, overrides)
+    if resource.resource_type == ResourceType.BROKER:
+        if not name:
+            return describe_cluster_default(services.config)
+        if _broker_id(name) != services.broker_id:
+            text = f"Unexpected broker id, expected {services.broker_id} or empty string, but received {name}"
+            raise KafkaError(ErrorCode.INVALID_REQUEST, text)
+        return describe_broker(services.config)
+    raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unsupported resource type: {resource.resource_type}")
+
+
+def _broker_id(name: str) -> int:
+    try:
+        return int(name)
+    except ValueError:
+        text = f"Broker id must be an integer, but it is: {name}"
+        raise KafkaError(ErrorCode.INVALID_REQUEST, text) from None
+
+
+def _entry(
+    entry: ConfigEntry, request: DescribeConfigsRequest, version: int
+) -> DescribeConfigsResourceResult:
+    result = DescribeConfigsResourceResult(
+        name=entry.name, value=entry.value, read_only=entry.read_only, is_sensitive=entry.sensitive
+    )
+    if version < VERSION_WITH_SOURCES:
+        result.is_default = entry.source is ConfigSource.DEFAULT_CONFIG
+        return result
+    result.config_source = entry.source
+    result.config_type = entry.type
+    result.documentation = entry.documentation if request.include_documentation else None
+    if request.include_synonyms:
+        result.synonyms = [
+            DescribeConfigsSynonym(name=one.name, value=one.value, source=one.source)
+            for one in entry.synonyms
+        ]
+    return result
+
+
+def error_response(
+    request: DescribeConfigsRequest, code: ErrorCode, message: str | None
+) -> DescribeConfigsResponse:
+    return DescribeConfigsResponse(
+        results=[
+            DescribeConfigsResult(
+                error_code=code,
+                error_message=message,
+                resource_type=resource.resource_type,
+                resource_name=resource.resource_name,
+            )
+            for resource in request.resources
+        ]
+    )
+
+
+API = Api(ApiKey.DESCRIBE_CONFIGS, 0, 4, handle, error_response=error_response)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IncrementalAlterConfigs (44), versions 0-1.
+
+Behaviour (KIP-339, ZkAdminManager.incrementalAlterConfigs): sets and deletes single settings, adds to
+and takes from lists; what is not named stays as it is.
+
+Versions: 1 flexible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from commitlog.apis.config_changes import Operation, Resource, change_all, change_resource, edit_list
+from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext, Services
+from commitlog.config.definitions import Definition
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode, KafkaError
+from commitlog.wire.messages.incremental_alter_configs_request import (
+    AlterableConfig,
+    IncrementalAlterConfigsRequest,
+)
+from commitlog.wire.messages.incremental_alter_configs_response import (
+    AlterConfigsResourceResponse,
+    IncrementalAlterConfigsResponse,
+)
+
+
+async def handle(
+    services: Services, context: RequestContext, request: IncrementalAlterConfigsRequest
+) -> IncrementalAlterConfigsResponse:
+    edits = {(one.resource_type, one.resource_name): one.configs for one in request.resources}
+
+    async def change_one(resource: Resource) -> None:
+        change = partial(_edited, edits[resource.resource_type, resource.resource_name])
+        await change_resource(services, resource, change, validate_only=request.validate_only)
+
+    outcomes = await change_all(request.resources, change_one)
+    responses = [
+        AlterConfigsResourceResponse(
+            error_code=outcome.code,
+            error_message=outcome.message,
+            resource_type=resource.resource_type,
+            resource_name=resource.resource_name,
+        )
+        for resource, outcome in zip(request.resources, outcomes, strict=True)
+    ]
+    return IncrementalAlterConfigsResponse(responses=responses)
+
+
+def _edited(
+    edits: Sequence[AlterableConfig], now: Mapping[str, str], definitions: Mapping[str, Definition]
+) -> dict[str, str]:
+    wanted = dict(now)
+    for edit in edits:
+        try:
+            operation = Operation(edit.config_operation)
+        except ValueError:
+            text = f"Unknown operation {edit.config_operation} for config {edit.name}"
+            raise KafkaError(ErrorCode.INVALID_REQUEST, text) from None
+        if operation is Operation.DELETE:
+            wanted.pop(edit.name, None)
+        elif operation is Operation.SET:
+            wanted[edit.name] = edit.value or ""
+        else:
+            value = edit.value or ""
+            wanted[edit.name] = edit_list(operation, edit.name, value, wanted.get(edit.name), definitions)
+    return wanted
+
+
+def error_response(
+    request: IncrementalAlterConfigsRequest, code: ErrorCode, message: str | None
+) -> IncrementalAlterConfigsResponse:
+    responses = [
+        AlterConfigsResourceResponse(
+            error_code=code,
+            error_message=message,
+            resource_type=resource.resource_type,
+            resource_name=resource.resource_name,
+        )
+        for resource in request.resources
+    ]
+    return IncrementalAlterConfigsResponse(responses=responses)
+
+
+API = Api(ApiKey.INCREMENTAL_ALTER_CONFIGS, 0, 1, handle, error_response=error_response)
