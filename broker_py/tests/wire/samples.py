@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to test with: every class, fixed samples of every version, and hypothesis strategies for the rest."""
+"""Messages to test with: every class, fixed samples of every version, and hypothesis strategies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ def message_class(spec: MessageSpec) -> type[Message]:
 
 
 def every_version() -> list[tuple[MessageSpec, int]]:
-    return [(spec, version) for spec in message_specs() for version in range(spec.min_version, spec.max_version + 1)]
+    return [
+        (spec, version)
+        for spec in message_specs()
+        for version in range(spec.min_version, spec.max_version + 1)
+    ]
 
 
 def version_id(value: object) -> str | None:
@@ -75,6 +79,10 @@ class _Sampler:
         number = next(self._counter) if self._full else 0
         if spec.type == "bool":
             return self._full and spec.literal() != "True"
+        if spec.attribute.endswith("error_code"):
+            return number % 98
+        if "time" in spec.attribute and spec.type in ("int32", "int64"):
+            return number * 1000
         if spec.type in INTEGERS:
             return number if spec.type == "int8" else number * -257 if number % 2 else number * 257
         if spec.type == "float64":
@@ -88,7 +96,10 @@ class _Sampler:
 def to_kafka_json(message: object, struct: StructSpec, version: int) -> dict[str, object]:
     """A message as the JsonConverter classes of Kafka read it."""
     present = (spec for spec in struct.fields if version in spec.versions)
-    return {spec.name[0].lower() + spec.name[1:]: _field_json(getattr(message, spec.attribute), spec, version) for spec in present}
+    return {
+        spec.name[0].lower() + spec.name[1:]: _field_json(getattr(message, spec.attribute), spec, version)
+        for spec in present
+    }
 
 
 def _field_json(value: Any, spec: FieldSpec, version: int) -> object:

@@ -9,7 +9,14 @@ import pytest
 
 from commitlog.wire.codec import reader, writer
 from commitlog.wire.schema import MessageSpec
-from tests.wire.samples import every_version, full_sample, message_class, message_specs, sparse_sample, version_id
+from tests.wire.samples import (
+    every_version,
+    full_sample,
+    message_class,
+    message_specs,
+    sparse_sample,
+    version_id,
+)
 
 SAMPLES = Path(__file__).parent / "kafka_bytes" / "samples.txt"
 

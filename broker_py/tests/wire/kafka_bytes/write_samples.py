@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes samples.txt: what Apache Kafka's own classes make of every sample message, at every version.
 
-Needs a JDK and the jars of org.apache.kafka:kafka_2.13:3.9.1 with their dependencies; run it when a schema changes:
-`PYTHONPATH=. python tests/wire/kafka_bytes/write_samples.py '/path/to/libs/*'` in broker_py.
+Needs a JDK and the jars of org.apache.kafka:kafka_2.13:3.9.1 with their dependencies; run it when a schema
+changes: `PYTHONPATH=. python tests/wire/kafka_bytes/write_samples.py '/path/to/libs/*'` in broker_py.
 """
 
 from __future__ import annotations
