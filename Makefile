@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything a person types. `make` alone lists it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv cluster destroy test lint unit molecule wheel artifact build clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+venv: ## make .venv with the pinned tools
+	@$(PYTHON) vms/venv.py $(VENV)
+
+cluster: venv ## make two hosts and the cluster on them, and prove it (VMS=docker|local forces the kind of hosts)
+	@$(BIN)/python vms/cluster.py create
+
+destroy: venv ## remove all that `make cluster` made (IMAGES=1: the images too)
+	@$(BIN)/python vms/cluster.py destroy
+
+test: lint unit molecule ## everything that must pass
+
+lint: venv ## ruff, mypy, ansible-lint, yamllint
+	cd broker_py && ruff check . && ruff format --check . && mypy
+	ruff check .
+	yamllint .
+	ansible-lint
+
+unit: venv ## the tests that need no hosts
+	cd broker_py && python -m pytest -q
+	python -m pytest -q tests
+
+molecule: venv ## the cluster on hosts, created, changed and broken by Molecule; skipped aloud without a Docker engine
+	@$(BIN)/python vms/cluster.py molecule
+
+wheel: venv ## build the broker's wheel into the role
+	@$(BIN)/python roles/broker/files/wheelhouse.py --source=broker_py --bundled=roles/broker/files --build-into=roles/broker/files
+
+artifact: wheel ## build the collection's artifact into dist/
+	ansible-galaxy collection build --force --output-path dist
+
+build: artifact
+
+clean: ## remove what builds left, but neither hosts nor .venv
+	rm -rf dist build .cache roles/broker/files/commitlog-*.whl

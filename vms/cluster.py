@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make cluster`, `make destroy` and `make molecule`: chooses the kind of hosts, makes them, runs the playbook, says how far it is.
+
+Both kinds of hosts get the same playbook and the same roles; only the inventory differs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from progress import StepFailedError, Steps
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+DOCKER_INVENTORY = ROOT / "inventories" / "docker.yml"
+LOCAL_INVENTORY = ROOT / "inventories" / "local.yml"
+LOCAL_DIRECTORY = ROOT / ".cluster"
+LOGS = ROOT / ".cache" / "logs"
+
+DOCKER_TEXT = """
+The cluster is up. It listens at
+  kafka1  192.168.10.10:9092    ZooKeeper 192.168.10.10:2181
+  kafka2  192.168.10.11:9092
+Try next:
+  docker exec -it kafka1 /opt/kafka/bin/kafka-topics.sh --describe --zookeeper kafka1:2181 --topic test
+  docker exec -it kafka1 /opt/kafka/bin/kafka-console-producer.sh --broker-list kafka1:9092 --topic test
+  docker exec -it kafka2 /opt/kafka/bin/kafka-console-consumer.sh --zookeeper kafka1:2181 --from-beginning --topic test
+`make destroy` removes it."""
+
+LOCAL_TEXT = """
+The cluster is up. It listens at
+  kafka1  127.10.0.10:9092    ZooKeeper 127.10.0.10:2181
+  kafka2  127.10.0.11:9092
+Try next:
+  .cluster/kafka1/bin/kafka-topics.sh --describe --zookeeper 127.10.0.10:2181 --topic test
+  .cluster/kafka1/bin/kafka-console-producer.sh --broker-list 127.10.0.10:9092 --topic test
+  .cluster/kafka2/bin/kafka-console-consumer.sh --zookeeper 127.10.0.10:2181 --from-beginning --topic test
+`make destroy` removes it."""
+
+
+def docker_answers() -> bool:
+    try:
+        return subprocess.run(["docker", "version"], capture_output=True, timeout=20, check=False).returncode == 0
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return False
+
+
+def chosen_kind() -> str:
+    """docker or local, said in one line."""
+    wanted = os.environ.get("VMS", "")
+    if wanted not in ("", "docker", "local"):
+        sys.exit(f"make: VMS: '{wanted}' is not known; allowed are docker and local")
+    if wanted == "local":
+        print("Local mode, as VMS=local asks: ZooKeeper and both brokers run as processes of this machine, in .cluster/.")
+        return "local"
+    if docker_answers():
+        print("Docker mode: the hosts kafka1 and kafka2 are containers that run systemd.")
+        return "docker"
+    if wanted == "docker":
+        sys.exit("make: VMS=docker, and no Docker engine answers; start one (as root: dockerd), or use VMS=local")
+    print("Local mode, since no Docker engine answers: ZooKeeper and both brokers run as processes of this machine, in .cluster/.")
+    return "local"
+
+
+def ansible(inventory: Path, playbook: str, *more: str) -> list[str]:
+    return [str(BIN / "ansible-playbook"), "-i", str(inventory), str(ROOT / playbook), *more]
+
+
+def environment(**more: str) -> dict[str, str]:
+    colour = {"ANSIBLE_FORCE_COLOR": "1"} if sys.stdout.isatty() else {}
+    # Named, since Ansible takes no ansible.cfg from a directory that others may write to.
+    return {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "0", **colour, **more}
+
+
+def build_image(steps: Steps) -> str:
+    image = steps.run("The image of the hosts", [str(ROOT / "vms" / "build-image.sh")])
+    return image.splitlines()[-1]
+
+
+def create() -> None:
+    kind = chosen_kind()
+    prove = ("-e", '{"cluster_prove": true}')
+    if kind == "local":
+        steps = Steps(1, LOGS / "cluster")
+        steps.run("The cluster, by playbooks/cluster.yml", ansible(LOCAL_INVENTORY, "playbooks/cluster.yml", *prove), show=True, environment=environment())
+    else:
+        steps = Steps(3, LOGS / "cluster")
+        image = build_image(steps)
+        steps.run("The hosts kafka1 and kafka2", ansible(DOCKER_INVENTORY, "vms/create.yml"), environment=environment(VM_IMAGE=image))
+        steps.run("The cluster, by playbooks/cluster.yml", ansible(DOCKER_INVENTORY, "playbooks/cluster.yml", *prove), show=True, environment=environment())
+    print(LOCAL_TEXT if kind == "local" else DOCKER_TEXT)
+    print(f"It took {steps.elapsed()} minutes.")
+
+
+def destroy_local() -> None:
+    # Brokers before ZooKeeper: an orderly stop says goodbye there.
+    for name in ("kafka", "zookeeper"):
+        for control in sorted(LOCAL_DIRECTORY.glob(f"*/run/{name}.sh")):
+            subprocess.run([str(control), "stop"], check=False)
+    shutil.rmtree(LOCAL_DIRECTORY, ignore_errors=True)
+
+
+def remove_images() -> None:
+    for name in ("commitlog-vm", "commitlog-vm-base"):
+        found = subprocess.run(["docker", "image", "ls", "--quiet", name], capture_output=True, text=True, check=True).stdout.split()
+        if found:
+            subprocess.run(["docker", "image", "rm", "--force", *dict.fromkeys(found)], check=False)
+
+
+def destroy() -> None:
+    steps = Steps(1, LOGS / "destroy")
+    if LOCAL_DIRECTORY.exists():
+        destroy_local()
+        print("Removed the local cluster.")
+    if docker_answers():
+        steps.run("Removing the hosts and their network", ansible(DOCKER_INVENTORY, "vms/destroy.yml"), environment=environment())
+        if os.environ.get("IMAGES") == "1":
+            remove_images()
+
+
+def molecule() -> None:
+    scenarios = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+    if not docker_answers():
+        print(f"SKIPPED: {len(scenarios)} Molecule scenario(s) ({', '.join(scenarios)}), since no Docker engine answers.")
+        return
+    steps = Steps(1 + len(scenarios), LOGS / "molecule")
+    image = build_image(steps)
+    for scenario in scenarios:
+        command = [str(BIN / "molecule"), "test", "--scenario-name", scenario]
+        steps.run(f"Molecule scenario {scenario}", command, show=True, environment={"VM_IMAGE": image})
+    print(f"Molecule: {len(scenarios)} scenario(s) passed in {steps.elapsed()} minutes.")
+
+
+def main() -> None:
+    os.chdir(ROOT)
+    targets = {"create": create, "destroy": destroy, "molecule": molecule}
+    if len(sys.argv) != 2 or sys.argv[1] not in targets:
+        sys.exit(f"usage: cluster.py {'|'.join(targets)}")
+    try:
+        targets[sys.argv[1]]()
+    except StepFailedError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
