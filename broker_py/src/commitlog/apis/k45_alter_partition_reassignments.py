@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AlterPartitionReassignments (45), version 0 (KIP-455): move replicas, or call a move off (replicas null).
+
+Behaviour (KafkaApis.handleAlterPartitionReassignmentsRequest): the active controller only starts the move and
+answers at once; ListPartitionReassignments tells how it goes.
+"""
+
+from __future__ import annotations
+
+from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext, Services
+from commitlog.controller.context import TopicPartition
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import KafkaError
+from commitlog.wire.messages.alter_partition_reassignments_request import AlterPartitionReassignmentsRequest
+from commitlog.wire.messages.alter_partition_reassignments_response import (
+    AlterPartitionReassignmentsResponse,
+    ReassignablePartitionResponse,
+    ReassignableTopicResponse,
+)
+
+
+async def handle(
+    services: Services, context: RequestContext, request: AlterPartitionReassignmentsRequest
+) -> AlterPartitionReassignmentsResponse:
+    wanted = {
+        TopicPartition(topic.name, one.partition_index): one.replicas
+        for topic in request.topics
+        for one in topic.partitions
+    }
+    try:
+        results = await services.controller.alter_partition_reassignments(wanted)
+    except KafkaError as error:
+        return AlterPartitionReassignmentsResponse(error_code=error.code, error_message=error.message)
+    topics: dict[str, list[ReassignablePartitionResponse]] = {}
+    for (name, partition), (code, message) in results.items():
+        topics.setdefault(name, []).append(
+            ReassignablePartitionResponse(partition_index=partition, error_code=code, error_message=message)
+        )
+    return AlterPartitionReassignmentsResponse(
+        responses=[ReassignableTopicResponse(name=name, partitions=ones) for name, ones in topics.items()]
+    )
+
+
+API = Api(ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, 0, handle)
