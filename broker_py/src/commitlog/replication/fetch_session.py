@@ -10,7 +10,7 @@ before few.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from commitlog.replication.fetch import FetchPartition, FetchResult
@@ -24,6 +24,7 @@ _MAX_INT = 2**31 - 1
 
 Key = tuple[bytes | str, int]
 Answer = tuple[FetchPartition, FetchResult]
+TopicName = Callable[[bytes], str | None]
 
 
 def next_epoch(epoch: int) -> int:
@@ -166,11 +167,11 @@ class _FullContext(FetchContext):
 class _IncrementalContext(FetchContext):
     """A fetch within a session."""
 
-    def __init__(self, session: FetchSession, request_epoch: int, topic_names: Mapping[bytes, str]) -> None:
+    def __init__(self, session: FetchSession, request_epoch: int, topic_name: TopicName) -> None:
         super().__init__(())
         self._session = session
         self._expected_epoch = next_epoch(request_epoch)
-        self._topic_names = topic_names
+        self._topic_name = topic_name
 
     def partitions(self) -> Sequence[FetchPartition]:
         requests = []
@@ -178,7 +179,7 @@ class _IncrementalContext(FetchContext):
             request = cached.request
             if not request.topic:
                 # A topic id that was unknown when it was asked for first may have become known.
-                request.topic = self._topic_names.get(request.topic_id, "")
+                request.topic = self._topic_name(request.topic_id) or ""
             requests.append(request)
         return requests
 
@@ -232,7 +233,7 @@ class FetchSessionCache:
         requests: Sequence[FetchPartition],
         forgotten: Sequence[Key],
         from_follower: bool,
-        topic_names: Mapping[bytes, str],
+        topic_name: TopicName,
     ) -> FetchContext:
         """How to take a request (Kafka's FetchManager.newContext)."""
         if epoch in (INITIAL_EPOCH, FINAL_EPOCH):
@@ -254,7 +255,7 @@ class FetchSessionCache:
             return FetchContext(requests)
         self._touch(session)
         session.epoch = next_epoch(session.epoch)
-        return _IncrementalContext(session, epoch, topic_names)
+        return _IncrementalContext(session, epoch, topic_name)
 
     def create(self, size: int, *, privileged: bool, uses_topic_ids: bool) -> FetchSession | None:
         """A new session, None when there is no room and nothing worth less than it."""

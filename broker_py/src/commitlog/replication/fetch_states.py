@@ -32,7 +32,7 @@ class FetchState:
     def begin(partition: Partition, topic_id: bytes, *, truncation_on_fetch: bool) -> FetchState:
         """Where to begin: at the log's end, when the leader can say in the fetch where the logs part.
 
-        Without leader epochs all that is known to be common is what was committed: the log is truncated first.
+        Without leader epochs all that is known to be common is what was committed, so the log is cut first.
         """
         log = partition.log_or_raise()
         epoch = log.leader_epochs.latest_epoch

@@ -111,10 +111,14 @@ class Partition:
         return self.log_or_raise().log_end_offset
 
     @property
+    def topic_config(self) -> TopicConfig:
+        """The topic's settings; the log holds them, and gets new ones when they change."""
+        return cast("TopicConfig", self.log_or_raise().config)
+
+    @property
     def effective_min_isr(self) -> int:
         """min.insync.replicas, but never more than there are replicas."""
-        config = cast("TopicConfig", self.log_or_raise().config)
-        return min(config.min_insync_replicas, len(self.in_sync.replicas) + 1)
+        return min(self.topic_config.min_insync_replicas, len(self.in_sync.replicas) + 1)
 
     # --- who leads ------------------------------------------------------------------------------------------
 

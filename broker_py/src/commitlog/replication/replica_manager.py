@@ -230,6 +230,26 @@ class ReplicaManager:
             require_leader=require_leader,
         )
 
+    def legacy_offsets(
+        self,
+        topic: str,
+        partition: int,
+        timestamp: int,
+        max_offsets: int,
+        *,
+        from_consumer: bool,
+        require_leader: bool,
+    ) -> list[int]:
+        """ListOffsets 0. Raises KafkaError."""
+        return list_offsets.legacy_offsets_before(
+            self.partition(topic, partition),
+            timestamp,
+            max_offsets,
+            now_ms=self._host.now_ms(),
+            from_consumer=from_consumer,
+            require_leader=require_leader,
+        )
+
     def offset_for_leader_epoch(
         self, topic: str, partition: int, leader_epoch: int, *, current_leader_epoch: int = -1
     ) -> tuple[int, int]:

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Produce (0), versions 0-11.
+
+Behaviour (KafkaApis.handleProduceRequest, ProduceRequest.validateRecords): each partition is checked and
+appended by itself. With acks=0 nothing is answered, and an error closes the connection, so that the producer
+notices. With acks=-1 the answer waits until the high watermark has passed the records, or timeoutMs.
+
+Versions: 0-2 message sets v0 and v1; 1 throttle time; 2 append time; 3 one batch v2 a partition,
+transactional id; 5 log start offset; 7 zstd; 8 record errors and error message; 9 flexible; 10 the current
+leader in a NOT_LEADER_OR_FOLLOWER; 11 no change on the wire (KIP-890).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext, Services
+from commitlog.replication.produce import AppendResult, Entry
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode
+from commitlog.wire.messages.produce_request import PartitionProduceData, ProduceRequest
+from commitlog.wire.messages.produce_response import (
+    BatchIndexAndErrorMessage,
+    LeaderIdAndEpoch,
+    NodeEndpoint,
+    PartitionProduceResponse,
+    ProduceResponse,
+    TopicProduceResponse,
+)
+
+ADMIN_CLIENT_ID = "__admin_client"
+"""The client id with which Kafka's own tools may write into internal topics (AdminUtils.ADMIN_CLIENT_ID)."""
+
+_HEAD = struct.Struct(">iibIh")  # from byte 8: length, leader epoch, magic, crc, attributes
+_HEAD_END = 8 + _HEAD.size
+_LOG_OVERHEAD = 12
+_SMALLEST_LENGTH = 14  # a message v0 without key and value
+_MAGIC_V2 = 2
+_ZSTD = 4
+_TRANSACTIONAL = 0x10
+_NO_LEADER = LeaderIdAndEpoch()
+
+
+def handle(
+    services: Services, context: RequestContext, request: ProduceRequest
+) -> ProduceResponse | Awaitable[ProduceResponse] | None:
+    if request.transactional_id is None and _has_transactional_records(request):
+        failed = error_response(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None)
+        if request.acks != 0:
+            return failed
+        context.close()
+        return None
+    refused: dict[tuple[str, int], AppendResult] = {}
+    entries: list[Entry] = []
+    metadata = services.metadata
+    version = context.api_version
+    for topic in request.topic_data:
+        name = topic.name
+        known = metadata.partitions(name)
+        for data in topic.partition_data:
+            if data.index not in known:
+                refused[name, data.index] = AppendResult(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+                continue
+            records = _records(data)
+            error = _check(version, records)
+            if error is None:
+                entries.append((name, data.index, records))
+            else:
+                refused[name, data.index] = error
+    outcome = services.replicas.append_records(
+        acks=request.acks,
+        timeout_ms=request.timeout_ms,
+        entries=entries,
+        allow_internal=context.client_id == ADMIN_CLIENT_ID,
+    )
+    if request.acks == 0:
+        # Never parked: nobody waits for an answer.
+        results = cast("list[AppendResult]", outcome)
+        if refused or any(result.error for result in results):
+            context.close()
+        return None
+    respond = _responder(services, context, [(topic, index) for topic, index, _ in entries], refused)
+    return respond(outcome) if isinstance(outcome, list) else outcome.then(respond)
+
+
+def _records(data: PartitionProduceData) -> bytearray | memoryview:
+    """Decoded records are one view of the connection's own, writable buffer."""
+    return cast("memoryview", data.records) if data.records is not None else bytearray()
+
+
+def _has_transactional_records(request: ProduceRequest) -> bool:
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            records = _records(data)
+            if len(records) >= _HEAD_END:
+                _, _, magic, _, attributes = _HEAD.unpack_from(records, 8)
+                if magic >= _MAGIC_V2 and attributes & _TRANSACTIONAL:
+                    return True
+    return False
+
+
+def _check(version: int, records: bytearray | memoryview) -> AppendResult | None:
+    """ProduceRequest.validateRecords: from version 3 on one batch of format v2, zstd only from 7 on."""
+    if version < 3:
+        return None
+    if len(records) < _HEAD_END:
+        return _invalid(version, "must have at least one record batch per partition")
+    length, _, magic, _, attributes = _HEAD.unpack_from(records, 8)
+    size = _LOG_OVERHEAD + length
+    if length < _SMALLEST_LENGTH:
+        return AppendResult(ErrorCode.CORRUPT_MESSAGE)
+    if size > len(records):
+        return _invalid(version, "must have at least one record batch per partition")
+    if magic != _MAGIC_V2:
+        return _invalid(version, "are only allowed to contain record batches with magic version 2")
+    if attributes & 7 == _ZSTD and version < 7:
+        text = f"Produce requests with version {version} are not allowed to use ZStandard compression"
+        return AppendResult(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, error_message=text)
+    if size < len(records):
+        return _invalid(version, "are only allowed to contain exactly one record batch per partition")
+    return None
+
+
+def _invalid(version: int, rule: str) -> AppendResult:
+    text = f"Produce requests with version {version} {rule}"
+    return AppendResult(ErrorCode.INVALID_RECORD, error_message=text)
+
+
+def _responder(
+    services: Services,
+    context: RequestContext,
+    appended: list[tuple[str, int]],
+    refused: dict[tuple[str, int], AppendResult],
+) -> Callable[[list[AppendResult]], ProduceResponse]:
+    """What makes the response of the results, now or when the followers have the records."""
+
+    def respond(results: list[AppendResult]) -> ProduceResponse:
+        response = ProduceResponse()
+        topic = TopicProduceResponse()
+        for (name, index), result in [*zip(appended, results, strict=True), *refused.items()]:
+            if topic.name != name:
+                topic = TopicProduceResponse(name=name)
+                response.responses.append(topic)
+            topic.partition_responses.append(_partition(index, result))
+            if result.error is ErrorCode.NOT_LEADER_OR_FOLLOWER and context.api_version >= 10:
+                _point_to_leader(services, context, response, name, topic.partition_responses[-1])
+        return response
+
+    return respond
+
+
+def _partition(index: int, result: AppendResult) -> PartitionProduceResponse:
+    return PartitionProduceResponse(
+        index=index,
+        error_code=result.error,
+        base_offset=result.base_offset,
+        log_append_time_ms=result.log_append_time_ms,
+        log_start_offset=result.log_start_offset,
+        record_errors=[
+            BatchIndexAndErrorMessage(batch_index=batch_index, batch_index_error_message=text)
+            for batch_index, text in result.record_errors
+        ],
+        error_message=result.error_message,
+        current_leader=_NO_LEADER,
+    )
+
+
+def _point_to_leader(
+    services: Services,
+    context: RequestContext,
+    response: ProduceResponse,
+    topic: str,
+    partition: PartitionProduceResponse,
+) -> None:
+    """Where the leader is now (KIP-951), so that the producer need not ask for metadata first."""
+    leader_id, leader_epoch = services.replicas.current_leader(topic, partition.index)
+    partition.current_leader = LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=leader_epoch)
+    endpoint = services.metadata.broker_endpoint(leader_id, context.listener_name)
+    if endpoint is not None and all(node.node_id != leader_id for node in response.node_endpoints):
+        broker = services.metadata.broker(leader_id)
+        rack = None if broker is None else broker.rack
+        response.node_endpoints.append(
+            NodeEndpoint(node_id=leader_id, host=endpoint.host, port=endpoint.port, rack=rack)
+        )
+
+
+def error_response(request: ProduceRequest, code: ErrorCode, message: str | None) -> ProduceResponse:
+    """One error for every partition; the response has no place for it above them."""
+    return ProduceResponse(
+        responses=[
+            TopicProduceResponse(
+                name=topic.name,
+                partition_responses=[
+                    PartitionProduceResponse(
+                        index=data.index, error_code=code, base_offset=-1, error_message=message
+                    )
+                    for data in topic.partition_data
+                ],
+            )
+            for topic in request.topic_data
+        ]
+    )
+
+
+API = Api(ApiKey.PRODUCE, 0, 11, handle, error_response=error_response)
