@@ -56,6 +56,7 @@ class BrokerConfig(BrokerSettings):
         self.dynamic_cluster: Mapping[str, str] = {}
         self.dynamic_broker: Mapping[str, str] = {}
         self._values: dict[str, Value] = {}
+        self._taken_id: int | None = None
         self._listeners: list[ChangeListener] = []
         self._apply(self.static_properties)
 
@@ -69,6 +70,7 @@ class BrokerConfig(BrokerSettings):
                 if name not in known and not name.startswith(FREE_PREFIXES):
                     hint = nearest_names(name, (*known, *legacy.NAMES))
                     notes.append(f"unknown setting {name}{hint or ' is ignored'}")
+            _give_both_ids(static)
             return cls(static, source, [f"{source}: {note}" for note in notes])
         except InvalidValue as error:
             raise ConfigError(_hide_secret(error), source=source, name=error.name) from None
@@ -114,9 +116,8 @@ class BrokerConfig(BrokerSettings):
     def set_broker_id(self, broker_id: int) -> None:
         """Take the id that was generated in ZooKeeper or read from meta.properties (broker.id=-1 in the
         file)."""
-        for name in ("broker.id", "node.id"):
-            self._values[name] = broker_id
-        self.broker_id = self.node_id = broker_id
+        self._taken_id = broker_id
+        self._put_broker_id(broker_id)
 
     # Dynamic changes
 
@@ -150,7 +151,7 @@ class BrokerConfig(BrokerSettings):
         cluster = self.dynamic_cluster if per_broker else changes
         broker = changes if per_broker else self.dynamic_broker
         trial = BrokerConfig.__new__(BrokerConfig)
-        trial._values = dict(self._values)
+        trial._taken_id = None
         try:
             trial._apply({**self.static_properties, **cluster, **broker})
         except InvalidValue as error:
@@ -184,32 +185,19 @@ class BrokerConfig(BrokerSettings):
             if text is None:
                 text = _older_name(name, settings)
             values[name] = _default(row) if text is None else row.parse(text)
-        if "broker.id" not in settings:
-            values["broker.id"] = values["node.id"]
-        elif "node.id" not in settings:
-            values["node.id"] = values["broker.id"]
-        if self._values and settings.get("broker.id", "-1").strip() == "-1" and "node.id" not in settings:
-            values["broker.id"] = values["node.id"] = self._values["broker.id"]  # generated at start
         self._values = values
         for name, row in broker_definitions().items():
             setattr(self, row.attribute, values[name])
         self._compute_times()
         self._compute_listeners(settings)
-        if self.broker_id <= self.reserved_broker_max_id or not self.broker_id_generation_enable:
-            check_broker(self)
-        else:
-            self._check_generated(settings)
+        check_broker(self)
+        if self._taken_id is not None:
+            self._put_broker_id(self._taken_id)
 
-    def _check_generated(self, settings: Mapping[str, str]) -> None:
-        """A generated id is above reserved.broker.max.id on purpose: check everything else."""
-        generated = self.broker_id
-        if settings.get("broker.id", "-1").strip() != "-1":
-            check_broker(self)
-        self.broker_id = self.node_id = -1
-        try:
-            check_broker(self)
-        finally:
-            self.broker_id = self.node_id = generated
+    def _put_broker_id(self, broker_id: int) -> None:
+        for name in ("broker.id", "node.id"):
+            self._values[name] = broker_id
+        self.broker_id = self.node_id = broker_id
 
     def _number(self, *names: str) -> int | None:
         """The first of several settings that has a value."""
@@ -269,6 +257,13 @@ class BrokerConfig(BrokerSettings):
                 "not found in listener.security.protocol.map."
             )
         self.security_inter_broker_protocol = protocols[self.inter_broker_listener_name]
+
+
+def _give_both_ids(static: dict[str, str]) -> None:
+    """broker.id and node.id stand in for each other (KafkaConfig.populateSynonyms)."""
+    for name, other in (("broker.id", "node.id"), ("node.id", "broker.id")):
+        if name in static:
+            static.setdefault(other, static[name])
 
 
 def _older_name(name: str, settings: Mapping[str, str]) -> str | None:

@@ -9,45 +9,20 @@ never a KeyError."""
 from __future__ import annotations
 
 import base64
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from commitlog.coordination.json_fields import DocumentError as DocumentError
+from commitlog.coordination.json_fields import dump, integer, load
+from commitlog.coordination.registration import BrokerRegistration as BrokerRegistration
+from commitlog.coordination.registration import Endpoint as Endpoint
+
 TopicPartition = tuple[str, int]
 
 ZERO_TOPIC_ID = bytes(16)
 ONE_TOPIC_ID = bytes(15) + b"\x01"  # reserved for the metadata topic of KRaft
-
-
-class DocumentError(ValueError):
-    """A znode whose data is not the document that Kafka keeps there."""
-
-
-def _dump(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _load(what: str, data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except ValueError as error:
-        raise DocumentError(f"{what}: not JSON: {data[:80]!r}") from error
-    if not isinstance(value, dict):
-        raise DocumentError(f"{what}: not a JSON object: {data[:80]!r}")
-    return value
-
-
-def _integer(what: str, value: Mapping[str, Any], key: str, default: int | None = None) -> int:
-    """A number, or text of a number (Kafka's parser reads both)."""
-    found = value.get(key, default)
-    try:
-        if isinstance(found, int | str) and not isinstance(found, bool):
-            return int(found)
-    except ValueError:
-        pass
-    raise DocumentError(f"{what}: {key} is {found!r}, not a number")
 
 
 def uuid_to_text(topic_id: bytes) -> str:
@@ -77,92 +52,6 @@ def is_reserved_uuid(value: bytes) -> bool:
     return value in (ZERO_TOPIC_ID, ONE_TOPIC_ID) or uuid_to_text(value).startswith("-")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One advertised listener of a broker."""
-
-    listener_name: str
-    host: str
-    port: int
-    security_protocol: str
-
-    def connection_string(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.listener_name}://{host}:{self.port}"
-
-
-def _parse_endpoint(text: str, protocols: Mapping[str, str]) -> Endpoint:
-    name, separator, address = text.partition("://")
-    host, colon, port = address.rpartition(":")
-    if not separator or not colon:
-        raise DocumentError(f"broker registration: endpoint {text!r} is not LISTENER://host:port")
-    try:
-        number = int(port)
-    except ValueError as error:
-        raise DocumentError(f"broker registration: endpoint {text!r} has no port number") from error
-    return Endpoint(name, host.removeprefix("[").removesuffix("]"), number, protocols.get(name, name))
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerRegistration:
-    """/brokers/ids/<id>, version 5 as written by 2.7-IV0 and later; versions 1 to 5 are read."""
-
-    broker_id: int
-    endpoints: tuple[Endpoint, ...]
-    jmx_port: int = -1
-    timestamp_ms: int = 0
-    rack: str | None = None
-    features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    version: int = 5
-
-    def endpoint(self, listener_name: str) -> Endpoint | None:
-        return next((point for point in self.endpoints if point.listener_name == listener_name), None)
-
-    def encode(self) -> bytes:
-        plaintext = next((point for point in self.endpoints if point.security_protocol == "PLAINTEXT"), None)
-        value: dict[str, object] = {"version": self.version}
-        value["host"] = plaintext.host if plaintext is not None else None
-        value["port"] = plaintext.port if plaintext is not None else -1
-        value["jmx_port"] = self.jmx_port
-        value["timestamp"] = str(self.timestamp_ms)
-        value["endpoints"] = [point.connection_string() for point in self.endpoints]
-        if self.version >= 3 and self.rack is not None:
-            value["rack"] = self.rack
-        if self.version >= 4:
-            value["listener_security_protocol_map"] = {
-                point.listener_name: point.security_protocol for point in self.endpoints
-            }
-        if self.version >= 5:
-            value["features"] = {name: dict(levels) for name, levels in self.features.items()}
-        return _dump(value)
-
-    @classmethod
-    def decode(cls, broker_id: int, data: bytes) -> Self:
-        what = f"registration of broker {broker_id}"
-        value = _load(what, data)
-        version = _integer(what, value, "version", 1)
-        if version < 1:
-            raise DocumentError(f"{what}: unsupported version {version}")
-        if version == 1:
-            host = value.get("host")
-            if not isinstance(host, str):
-                raise DocumentError(f"{what}: no host")
-            endpoints = [Endpoint("PLAINTEXT", host, _integer(what, value, "port"), "PLAINTEXT")]
-        else:
-            protocols = value.get("listener_security_protocol_map") or {}
-            endpoints = [_parse_endpoint(str(text), protocols) for text in value.get("endpoints") or ()]
-        rack = value.get("rack")
-        return cls(
-            broker_id=broker_id,
-            endpoints=tuple(endpoints),
-            jmx_port=_integer(what, value, "jmx_port", -1),
-            timestamp_ms=_integer(what, value, "timestamp", -1),
-            rack=rack if isinstance(rack, str) else None,
-            features=value.get("features") or {},
-            version=version,
-        )
-
-
 def _replica_map(what: str, value: Any) -> dict[int, list[int]]:
     if value is None:
         return {}
@@ -188,17 +77,18 @@ class TopicAssignment:
         def texts(replicas: Mapping[int, Sequence[int]]) -> dict[str, list[int]]:
             return {str(partition): list(replicas[partition]) for partition in sorted(replicas)}
 
-        value: dict[str, object] = {"version": 3, "partitions": texts(self.partitions)}
-        value["adding_replicas"] = texts({p: r for p, r in self.adding_replicas.items() if r})
-        value["removing_replicas"] = texts({p: r for p, r in self.removing_replicas.items() if r})
+        value: dict[str, object] = {"partitions": texts(self.partitions)}
         if self.topic_id is not None:
             value["topic_id"] = uuid_to_text(self.topic_id)
-        return _dump(value)
+        value["adding_replicas"] = texts({p: r for p, r in self.adding_replicas.items() if r})
+        value["removing_replicas"] = texts({p: r for p, r in self.removing_replicas.items() if r})
+        value["version"] = 3
+        return dump(value)
 
     @classmethod
     def decode(cls, topic: str, data: bytes) -> Self:
         what = f"assignment of topic {topic}"
-        value = _load(what, data)
+        value = load(what, data)
         text = value.get("topic_id")
         return cls(
             partitions=_replica_map(what, value.get("partitions")),
@@ -225,29 +115,29 @@ class PartitionState:
 
     def encode(self) -> bytes:
         value: dict[str, object] = {
-            "version": 1,
-            "leader": self.leader,
-            "leader_epoch": self.leader_epoch,
             "controller_epoch": self.controller_epoch,
-            "isr": list(self.isr),
+            "leader": self.leader,
+            "version": 1,
         }
         if self.leader_recovery_state == RECOVERING:
             value["leader_recovery_state"] = RECOVERING
-        return _dump(value)
+        value["leader_epoch"] = self.leader_epoch
+        value["isr"] = list(self.isr)
+        return dump(value)
 
     @classmethod
     def decode(cls, topic: str, partition: int, data: bytes) -> Self:
         what = f"state of partition {topic}-{partition}"
-        value = _load(what, data)
+        value = load(what, data)
         isr = value.get("isr")
         if not isinstance(isr, list):
             raise DocumentError(f"{what}: isr is {isr!r}, not a list")
         return cls(
-            leader=_integer(what, value, "leader"),
-            leader_epoch=_integer(what, value, "leader_epoch"),
+            leader=integer(what, value, "leader"),
+            leader_epoch=integer(what, value, "leader_epoch"),
             isr=tuple(int(replica) for replica in isr),
-            controller_epoch=_integer(what, value, "controller_epoch"),
-            leader_recovery_state=_integer(what, value, "leader_recovery_state", RECOVERED),
+            controller_epoch=integer(what, value, "controller_epoch"),
+            leader_recovery_state=integer(what, value, "leader_recovery_state", RECOVERED),
         )
 
 
@@ -261,7 +151,7 @@ class ControllerDocument:
     kraft_controller_epoch: int = -1
 
     def encode(self) -> bytes:
-        return _dump(
+        return dump(
             {
                 "version": 2,
                 "brokerid": self.broker_id,
@@ -273,11 +163,11 @@ class ControllerDocument:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         what = "/controller"
-        value = _load(what, data)
+        value = load(what, data)
         return cls(
-            broker_id=_integer(what, value, "brokerid"),
-            timestamp_ms=_integer(what, value, "timestamp", -1),
-            kraft_controller_epoch=_integer(what, value, "kraftControllerEpoch", -1),
+            broker_id=integer(what, value, "brokerid"),
+            timestamp_ms=integer(what, value, "timestamp", -1),
+            kraft_controller_epoch=integer(what, value, "kraftControllerEpoch", -1),
         )
 
 
@@ -301,13 +191,13 @@ class ConfigEntity:
     config: Mapping[str, str]
 
     def encode(self) -> bytes:
-        return _dump({"version": 1, "config": dict(self.config)})
+        return dump({"version": 1, "config": dict(self.config)})
 
     @classmethod
     def decode(cls, data: bytes | None) -> Self:
         if not data:
             return cls({})
-        config = _load("config entity", data).get("config")
+        config = load("config entity", data).get("config")
         if config is None:
             return cls({})
         if not isinstance(config, dict):
@@ -331,13 +221,13 @@ class ConfigChange:
     entity_path: str
 
     def encode(self) -> bytes:
-        return _dump({"version": 2, "entity_path": self.entity_path})
+        return dump({"version": 2, "entity_path": self.entity_path})
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         what = "config change notification"
-        value = _load(what, data)
-        version = _integer(what, value, "version")
+        value = load(what, data)
+        version = integer(what, value, "version")
         if version == 1:
             kind, name = value.get("entity_type"), value.get("entity_name")
             if kind not in ("topics", "clients") or not isinstance(name, str):
@@ -353,11 +243,11 @@ class ConfigChange:
 
 def encode_cluster_id(cluster_id: str) -> bytes:
     """/cluster/id; the version is text here."""
-    return _dump({"version": "1", "id": cluster_id})
+    return dump({"version": "1", "id": cluster_id})
 
 
 def decode_cluster_id(data: bytes) -> str:
-    value = _load("/cluster/id", data).get("id")
+    value = load("/cluster/id", data).get("id")
     if not isinstance(value, str):
         raise DocumentError("/cluster/id: no id")
     return value
@@ -373,7 +263,7 @@ class ProducerIdBlock:
     block_end: int
 
     def encode(self) -> bytes:
-        return _dump(
+        return dump(
             {
                 "version": 1,
                 "broker": self.broker_id,
@@ -385,11 +275,11 @@ class ProducerIdBlock:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         what = "/latest_producer_id_block"
-        value = _load(what, data)
+        value = load(what, data)
         return cls(
-            broker_id=_integer(what, value, "broker"),
-            block_start=_integer(what, value, "block_start"),
-            block_end=_integer(what, value, "block_end"),
+            broker_id=integer(what, value, "broker"),
+            block_start=integer(what, value, "block_start"),
+            block_end=integer(what, value, "block_end"),
         )
 
 
@@ -406,16 +296,16 @@ class FeatureDocument:
     version: int = 2
 
     def encode(self) -> bytes:
-        return _dump({"version": self.version, "status": self.status, "features": dict(self.features)})
+        return dump({"features": dict(self.features), "version": self.version, "status": self.status})
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         what = "/feature"
-        value = _load(what, data)
-        status = _integer(what, value, "status")
+        value = load(what, data)
+        status = integer(what, value, "status")
         if status not in (FEATURE_DISABLED, FEATURE_ENABLED):
             raise DocumentError(f"{what}: unknown status {status}")
-        version = _integer(what, value, "version")
+        version = integer(what, value, "version")
         if version not in (1, 2):
             raise DocumentError(f"{what}: unsupported version {version}")
         features = value.get("features")
@@ -425,17 +315,17 @@ class FeatureDocument:
 
 
 def _encode_partitions(partitions: Sequence[TopicPartition]) -> bytes:
-    return _dump(
+    return dump(
         {"version": 1, "partitions": [{"topic": topic, "partition": number} for topic, number in partitions]}
     )
 
 
 def _decode_partitions(what: str, data: bytes) -> list[tuple[TopicPartition, dict[str, Any]]]:
     found: list[tuple[TopicPartition, dict[str, Any]]] = []
-    for entry in _load(what, data).get("partitions") or ():
+    for entry in load(what, data).get("partitions") or ():
         if not isinstance(entry, dict) or not isinstance(entry.get("topic"), str):
             raise DocumentError(f"{what}: {entry!r} names no topic")
-        found.append(((entry["topic"], _integer(what, entry, "partition")), entry))
+        found.append(((entry["topic"], integer(what, entry, "partition")), entry))
     return found
 
 
@@ -463,7 +353,7 @@ def encode_reassign_partitions(assignments: Mapping[TopicPartition, Sequence[int
         {"topic": topic, "partition": partition, "replicas": list(replicas)}
         for (topic, partition), replicas in assignments.items()
     ]
-    return _dump({"version": 1, "partitions": entries})
+    return dump({"version": 1, "partitions": entries})
 
 
 def decode_reassign_partitions(data: bytes) -> dict[TopicPartition, list[int]]:
@@ -482,12 +372,12 @@ LOG_DIR_FAILURE_EVENT = 1
 
 def encode_log_dir_event(broker_id: int, event: int = LOG_DIR_FAILURE_EVENT) -> bytes:
     """/log_dir_event_notification/log_dir_event_<n>: a broker lost a log directory (KIP-112)."""
-    return _dump({"version": 1, "broker": broker_id, "event": event})
+    return dump({"version": 1, "broker": broker_id, "event": event})
 
 
 def decode_log_dir_event(data: bytes) -> int:
     """The broker's id."""
-    return _integer("log dir event", _load("log dir event", data), "broker")
+    return integer("log dir event", load("log dir event", data), "broker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,7 +389,7 @@ class ConsumerRegistration:
     pattern: str = "white_list"
 
     def encode(self) -> bytes:
-        return _dump(
+        return dump(
             {
                 "version": 1,
                 "subscription": dict(self.subscription),
@@ -511,12 +401,12 @@ class ConsumerRegistration:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         what = "consumer registration"
-        value = _load(what, data)
+        value = load(what, data)
         subscription = value.get("subscription")
         if not isinstance(subscription, dict):
             raise DocumentError(f"{what}: no subscription")
         return cls(
             subscription={str(topic): int(streams) for topic, streams in subscription.items()},
-            timestamp_ms=_integer(what, value, "timestamp", -1),
+            timestamp_ms=integer(what, value, "timestamp", -1),
             pattern=str(value.get("pattern", "static")),
         )

@@ -11,53 +11,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import (
-    AuthFailedError,
-    BadArgumentsError,
-    BadVersionError,
-    ConnectionClosedError,
-    InvalidACLError,
-    KazooException,
-    NoAuthError,
-    NoChildrenForEphemeralsError,
-    NodeExistsError,
-    NoNodeError,
-    NotEmptyError,
-    RolledBackError,
-    RuntimeInconsistency,
-    SessionExpiredError,
-)
-from kazoo.exceptions import ConnectionLoss as KazooConnectionLoss
+from kazoo.exceptions import KazooException, NoNodeError, RolledBackError, RuntimeInconsistency
 from kazoo.handlers.threading import SequentialThreadingHandler
-from kazoo.protocol.states import EventType as KazooEventType
+from kazoo.protocol import serialization as kazoo_messages
 from kazoo.protocol.states import KazooState, WatchedEvent, ZnodeStat
+from kazoo.security import OPEN_ACL_UNSAFE
 
 from commitlog.coordination.client import (
     ANY_VERSION,
-    BadVersion,
     Check,
     ClientClosed,
     ConnectionLoss,
-    CoordinationError,
     CoordinationTimeout,
     Create,
     Delete,
-    EventType,
-    InvalidPath,
-    NoAuth,
-    NoChildrenForEphemerals,
     NodeExists,
     NoNode,
-    NotEmpty,
     Op,
     OpResult,
-    SessionExpired,
     SessionListener,
     SessionState,
     SetData,
@@ -67,6 +43,13 @@ from commitlog.coordination.client import (
     check_path,
     check_request_size,
 )
+from commitlog.coordination.kazoo_words import (
+    EVENT_TYPES,
+    split_connect_string,
+    to_error,
+    to_stat,
+    unresolvable_hosts,
+)
 from commitlog.coordination.watches import Watches
 
 log = logging.getLogger("commitlog.coordination.kazoo_client")
@@ -74,28 +57,6 @@ log = logging.getLogger("commitlog.coordination.kazoo_client")
 # Kafka's defaults: zookeeper.session.timeout.ms and zookeeper.max.in.flight.requests.
 SESSION_TIMEOUT_MS = 18_000
 MAX_IN_FLIGHT_REQUESTS = 10
-
-_ERRORS: tuple[tuple[type[Exception], type[CoordinationError]], ...] = (
-    (NoNodeError, NoNode),
-    (NodeExistsError, NodeExists),
-    (BadVersionError, BadVersion),
-    (NotEmptyError, NotEmpty),
-    (NoChildrenForEphemeralsError, NoChildrenForEphemerals),
-    (BadArgumentsError, InvalidPath),
-    (NoAuthError, NoAuth),
-    (InvalidACLError, NoAuth),
-    (AuthFailedError, NoAuth),
-    (SessionExpiredError, SessionExpired),
-    (KazooConnectionLoss, ConnectionLoss),
-    (ConnectionClosedError, ConnectionLoss),
-)
-
-_EVENTS = {
-    KazooEventType.CREATED: EventType.CREATED,
-    KazooEventType.DELETED: EventType.DELETED,
-    KazooEventType.CHANGED: EventType.CHANGED,
-    KazooEventType.CHILD: EventType.CHILD,
-}
 
 
 class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
@@ -111,36 +72,6 @@ class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
 
     def dispatch_callback(self, callback: Any) -> None:
         callback.func(*callback.args)
-
-
-def split_connect_string(connect_string: str) -> tuple[str, str]:
-    """ "h1:2181,h2:2181/kafka" as hosts and chroot ("" without one)."""
-    hosts, slash, chroot = connect_string.partition("/")
-    return hosts.strip(), (slash + chroot).strip().rstrip("/")
-
-
-def unresolvable_hosts(connect_string: str) -> list[str]:
-    """Hosts of a connection string that the resolver does not know. Blocks on the resolver."""
-    hosts, _ = split_connect_string(connect_string)
-    unknown: list[str] = []
-    for address in hosts.split(","):
-        host = address.strip().rpartition(":")[0] or address.strip()
-        try:
-            socket.getaddrinfo(host.strip("[]"), None, proto=socket.IPPROTO_TCP)
-        except OSError:
-            unknown.append(host)
-    return unknown
-
-
-def _stat(stat: ZnodeStat) -> Stat:
-    return Stat(*stat)
-
-
-def _to_error(error: BaseException, path: str | None) -> CoordinationError:
-    for theirs, ours in _ERRORS:
-        if isinstance(error, theirs):
-            return ours(path)
-    return CoordinationError(path, f"{type(error).__name__}: {error}")
 
 
 class KazooCoordination:
@@ -285,7 +216,7 @@ class KazooCoordination:
     # Watches
 
     def _on_kazoo_event(self, event: WatchedEvent) -> None:
-        kind = _EVENTS.get(event.type)
+        kind = EVENT_TYPES.get(event.type)
         if kind is not None:  # NONE tells of the session, which the listener does
             self._post(self._fire, WatchEvent(kind, self._without_chroot(event.path)))
 
@@ -308,13 +239,13 @@ class KazooCoordination:
         if not done.successful():
             return  # the connection broke again: the next reconnection does it
         stat = done.value
-        kind = self._watches.missed_data_event(path, _stat(stat) if stat is not None else None)
+        kind = self._watches.missed_data_event(path, to_stat(stat) if stat is not None else None)
         if kind is not None:
             self._fire(WatchEvent(kind, path))
 
     def _rearmed_child(self, path: str, done: Any) -> None:
         if done.successful():
-            stat: Stat | None = _stat(done.value[1])
+            stat: Stat | None = to_stat(done.value[1])
         elif isinstance(done.exception, NoNodeError):
             stat = None
         else:
@@ -354,12 +285,12 @@ class KazooCoordination:
                         on_answer(done.value)
                     future.set_result(done.value)
                 else:
-                    future.set_exception(_to_error(done.exception, path))
+                    future.set_exception(to_error(done.exception, path))
 
             try:
                 send().rawlink(lambda done: self._post(finish, done))
             except KazooException as error:
-                raise _to_error(error, path) from error
+                raise to_error(error, path) from error
             return await future
 
     async def create(
@@ -397,18 +328,18 @@ class KazooCoordination:
 
         def answered(value: Any) -> None:
             if watch is not None:
-                self._watches.add_data(path, watch, _stat(value[1]))
+                self._watches.add_data(path, watch, to_stat(value[1]))
 
         data, stat = await self._ask(
             path, lambda: self._client.get_async(target, watch=kazoo_watch), answered
         )
-        return data or b"", _stat(stat)
+        return data or b"", to_stat(stat)
 
     async def set(self, path: str, data: bytes, version: int = ANY_VERSION) -> Stat:
         check_path(path)
         check_request_size(path, data)
         target = self._with_chroot(path)
-        return _stat(await self._ask(path, lambda: self._client.set_async(target, data, version)))
+        return to_stat(await self._ask(path, lambda: self._client.set_async(target, data, version)))
 
     async def delete(self, path: str, version: int = ANY_VERSION) -> None:
         check_path(path)
@@ -422,10 +353,10 @@ class KazooCoordination:
 
         def answered(value: Any) -> None:
             if watch is not None:
-                self._watches.add_data(path, watch, _stat(value) if value is not None else None)
+                self._watches.add_data(path, watch, to_stat(value) if value is not None else None)
 
         stat = await self._ask(path, lambda: self._client.exists_async(target, watch=kazoo_watch), answered)
-        return _stat(stat) if stat is not None else None
+        return to_stat(stat) if stat is not None else None
 
     async def children(self, path: str, watch: Watch | None = None) -> list[str]:
         check_path(path)
@@ -434,7 +365,7 @@ class KazooCoordination:
 
         def answered(value: Any) -> None:
             if watch is not None:
-                self._watches.add_child(path, watch, _stat(value[1]))
+                self._watches.add_child(path, watch, to_stat(value[1]))
 
         names, _ = await self._ask(
             path,
@@ -455,7 +386,7 @@ class KazooCoordination:
             if isinstance(result, Exception) and not isinstance(
                 result, RolledBackError | RuntimeInconsistency
             ):
-                raise _to_error(result, op.path)
+                raise to_error(result, op.path)
         return [self._result(result) for result in results]
 
     def _transaction(self, ops: Sequence[Op]) -> Any:
@@ -464,7 +395,9 @@ class KazooCoordination:
             path = self._with_chroot(op.path)
             match op:
                 case Create(_, data, ephemeral, sequential):
-                    transaction.create(path, data or b"", ephemeral=ephemeral, sequence=sequential)
+                    # kazoo's own create() refuses null data here, which Kafka writes for bare znodes.
+                    flags = int(ephemeral) | int(sequential) << 1
+                    transaction.operations.append(kazoo_messages.Create(path, data, OPEN_ACL_UNSAFE, flags))
                 case SetData(_, data, version):
                     transaction.set_data(path, data, version)
                 case Delete(_, version):
@@ -477,5 +410,5 @@ class KazooCoordination:
         if isinstance(result, str):
             return self._without_chroot(result)
         if isinstance(result, ZnodeStat):
-            return _stat(result)
+            return to_stat(result)
         return None
