@@ -62,7 +62,9 @@ def chosen_kind() -> str:
         return "docker"
     if wanted == "docker":
         sys.exit("make: VMS=docker, and no Docker engine answers; start one (as root: dockerd), or use VMS=local")
-    print("Local mode, since no Docker engine answers: ZooKeeper and both brokers run as processes of this machine, in .cluster/.")
+    print(
+        "Local mode, since no Docker engine answers: ZooKeeper and both brokers run as processes of this machine, in .cluster/."
+    )
     return "local"
 
 
@@ -86,12 +88,24 @@ def create() -> None:
     prove = ("-e", '{"cluster_prove": true}')
     if kind == "local":
         steps = Steps(1, LOGS / "cluster")
-        steps.run("The cluster, by playbooks/cluster.yml", ansible(LOCAL_INVENTORY, "playbooks/cluster.yml", *prove), show=True, environment=environment())
+        steps.run(
+            "The cluster, by playbooks/cluster.yml",
+            ansible(LOCAL_INVENTORY, "playbooks/cluster.yml", *prove),
+            show=True,
+            environment=environment(),
+        )
     else:
         steps = Steps(3, LOGS / "cluster")
         image = build_image(steps)
-        steps.run("The hosts kafka1 and kafka2", ansible(DOCKER_INVENTORY, "vms/create.yml"), environment=environment(VM_IMAGE=image))
-        steps.run("The cluster, by playbooks/cluster.yml", ansible(DOCKER_INVENTORY, "playbooks/cluster.yml", *prove), show=True, environment=environment())
+        steps.run(
+            "The hosts kafka1 and kafka2", ansible(DOCKER_INVENTORY, "vms/create.yml"), environment=environment(VM_IMAGE=image)
+        )
+        steps.run(
+            "The cluster, by playbooks/cluster.yml",
+            ansible(DOCKER_INVENTORY, "playbooks/cluster.yml", *prove),
+            show=True,
+            environment=environment(),
+        )
     print(LOCAL_TEXT if kind == "local" else DOCKER_TEXT)
     print(f"It took {steps.elapsed()} minutes.")
 
@@ -106,7 +120,9 @@ def destroy_local() -> None:
 
 def remove_images() -> None:
     for name in ("commitlog-vm", "commitlog-vm-base"):
-        found = subprocess.run(["docker", "image", "ls", "--quiet", name], capture_output=True, text=True, check=True).stdout.split()
+        found = subprocess.run(
+            ["docker", "image", "ls", "--quiet", name], capture_output=True, text=True, check=True
+        ).stdout.split()
         if found:
             subprocess.run(["docker", "image", "rm", "--force", *dict.fromkeys(found)], check=False)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the virtual environment with the pinned tools, from nothing but Python and, as root on Debian, apt. Does nothing when it is there.
 
-    venv.py DIRECTORY
+venv.py DIRECTORY
 """
 
 from __future__ import annotations

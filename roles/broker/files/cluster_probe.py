@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask the cluster, from one of its hosts, what a play must know before it goes on. Exit status 0 is yes, 1 is not yet, with the reason.
+"""Ask the cluster, from one of its hosts, what a play must know before it goes on.
+
+Exit status 0 is yes; 1 is not yet, with the reason.
 
     ready ID      the broker answers ApiVersions and Metadata at the address that it registered in ZooKeeper, and lists itself
     may-stop ID   every other replica of the broker's replicated partitions is in sync, so that stopping it loses nothing
@@ -18,12 +20,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from commitlog.wire.client import BrokerConnection
+from commitlog.wire.messages.metadata_request import MetadataRequest
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
-
-from commitlog.wire.client import BrokerConnection
-from commitlog.wire.messages.metadata_request import MetadataRequest
 
 TIMEOUT_S = 10
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Say as JSON what wheels fit this Python: version, implementation, machine, C library. Runs on the managed host, standard library only."""
+"""Say as JSON what wheels fit this Python: version, implementation, machine, C library.
+
+Runs on the managed host, with nothing but the standard library.
+"""
 
 import json
 import platform

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build the broker's wheel and gather the wheels it depends on for one kind of host, on the controller.
 
-Brokers' hosts are often without a package index, so what they install comes from here. Prints one JSON object: `version`, `directory`
-(the wheels to ship), `changed`. What was made is kept in the cache under a name made of all that went into it, so a second run, or the
-second of a hundred hosts of one kind, does nothing; a lock keeps two runs from making the same thing.
+Brokers' hosts are often without a package index, so what they install comes from here. Prints one JSON object: `version`,
+`directory` (the wheels to ship), `changed`. What was made is kept in the cache under a name made of all that went into it, so
+a second run, or the second of a hundred hosts of one kind, does nothing; a lock keeps two runs from making the same thing.
 
-The version carries a digest of the source as its local part (0.1.0+1a2b3c4d5e6f): changed source is another version, to pip as well.
-In the built collection there is no source, and the wheel is the one beside this file.
+The version carries a digest of the source as its local part (0.1.0+1a2b3c4d5e6f): changed source is another version, to pip
+as well. In the built collection there is no source, and the wheel is the one beside this file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def source_files(source: Path) -> list[Path]:
 def source_version(source: Path) -> str:
     found = VERSION_LINE.search((source / "pyproject.toml").read_text())
     if not found:
-        raise WheelhouseError(f"{source / 'pyproject.toml'}: no line of the form version = \"0.1.0\"")
+        raise WheelhouseError(f'{source / "pyproject.toml"}: no line of the form version = "0.1.0"')
     digest = hashlib.sha256()
     for path in source_files(source):
         content = path.read_bytes()
@@ -144,7 +144,13 @@ def gather(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.dry_run or wheel is None:
         return {"version": version, "directory": "", "changed": False}
     target = json.loads(arguments.target)
-    wanted = [wheel.read_bytes(), Path(arguments.constraints).read_bytes(), arguments.extras, arguments.packages, arguments.target]
+    wanted = [
+        wheel.read_bytes(),
+        Path(arguments.constraints).read_bytes(),
+        arguments.extras,
+        arguments.packages,
+        arguments.target,
+    ]
     name = hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]
     directory = Path(arguments.cache) / "wheelhouses" / f"{target['tag']}-{name}"
     if not directory.is_dir():
@@ -164,7 +170,7 @@ def main() -> None:
     parser.add_argument("--packages", default="", help="further packages, joined by commas")
     parser.add_argument("--target", help="what describe_target.py said on the host")
     parser.add_argument("--dry-run", action="store_true", help="only say which version it would be")
-    parser.add_argument("--build-into", metavar="DIRECTORY", help="only build the wheel, into this directory, in place of an earlier one")
+    parser.add_argument("--build-into", metavar="DIRECTORY", help="only build the wheel, here, in place of an earlier one")
     arguments = parser.parse_args()
     try:
         if arguments.build_into:
