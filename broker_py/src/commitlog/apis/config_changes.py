@@ -20,7 +20,6 @@ from commitlog.config.definitions import Definition, Type, broker_definitions, t
 from commitlog.config.dynamic import validate_dynamic
 from commitlog.config.properties import ConfigError
 from commitlog.config.topic import validate_topic_config
-from commitlog.controller.topic_names import validate_topic_name
 from commitlog.coordination.paths import DEFAULT_ENTITY
 from commitlog.wire.errors import ErrorCode, KafkaError
 
@@ -119,10 +118,6 @@ async def change_all(
             _check_configs(resource.configs)
             await change_one(resource)
             outcomes.append(Outcome(ErrorCode.NONE, None))
-        except ConfigError as error:
-            message = f"Invalid config value for resource {resource_name(resource)}: {error.message}"
-            log.info("%s", message)
-            outcomes.append(Outcome(ErrorCode.INVALID_CONFIG, message))
         except KafkaError as error:
             log.info("Error processing alter configs request for %s: %s", resource_name(resource), error)
             outcomes.append(Outcome(error.code, error.message))
@@ -149,13 +144,11 @@ def _check_configs(configs: Iterable[Config]) -> None:
 async def change_resource(
     services: Services, resource: Resource, change: Change, *, validate_only: bool
 ) -> None:
-    """Compute, check and write the new settings of one resource; raises KafkaError or ConfigError."""
+    """Compute, check and write the new settings of one resource; raises KafkaError."""
     if resource.resource_type == ResourceType.TOPIC:
         await _change_topic(services, resource.resource_name, change, validate_only=validate_only)
     elif resource.resource_type == ResourceType.BROKER:
         await _change_broker(services, resource.resource_name, change, validate_only=validate_only)
-    elif resource.resource_type == ResourceType.BROKER_LOGGER:
-        raise KafkaError(ErrorCode.INVALID_REQUEST, "The log levels of this broker cannot be changed")
     else:
         text = f"Unknown resource type {resource.resource_type}"
         raise KafkaError(ErrorCode.INVALID_REQUEST, text)
@@ -164,13 +157,19 @@ async def change_resource(
 async def _change_topic(services: Services, topic: str, change: Change, *, validate_only: bool) -> None:
     if not topic:
         raise KafkaError(ErrorCode.INVALID_REQUEST, "Default topic resources are not allowed.")
-    validate_topic_name(topic)
     if not services.metadata.contains_topic(topic):
         text = f"The topic '{topic}' does not exist."
         raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, text)
     now = await services.topic_admin.entity_configs.read("topics", topic)
     wanted = change(now, topic_definitions())
-    validate_topic_config(wanted, services.config)
+    unknown = [name for name in wanted if name not in topic_definitions()]
+    try:
+        validate_topic_config(wanted, services.config)
+    except ConfigError as error:
+        # Kafka says which resource it was for a bad value, but not for an unknown name.
+        resource = f"ConfigResource(type=TOPIC, name='{topic}')"
+        prefix = "" if unknown else f"Invalid config value for resource {resource}: "
+        raise KafkaError(ErrorCode.INVALID_CONFIG, prefix + error.message) from None
     if not validate_only:
         log.info("Updating topic %s with new configuration: %s", topic, wanted)
         await services.topic_admin.change_topic_config(topic, wanted)
@@ -181,7 +180,10 @@ async def _change_broker(services: Services, name: str, change: Change, *, valid
     entity = DEFAULT_ENTITY if broker_id is None else str(broker_id)
     now = await services.topic_admin.entity_configs.read("brokers", entity)
     wanted = change(now, broker_definitions())
-    validate_dynamic(wanted, services.config, per_broker=broker_id is not None)
+    try:
+        validate_dynamic(wanted, services.config, per_broker=broker_id is not None)
+    except ConfigError as error:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, error.message) from None
     if not validate_only:
         log.info("Updating broker %s with new configuration: %s", entity, sorted(wanted))
         await services.topic_admin.entity_configs.change("brokers", entity, wanted)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from commitlog.apis.broker_loggers import describe_loggers
 from commitlog.apis.config_changes import ResourceType, resource_name
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
@@ -84,6 +85,13 @@ async def _entries(services: Services, resource: DescribeConfigsResource) -> Seq
             text = f"Unexpected broker id, expected {services.broker_id} or empty string, but received {name}"
             raise KafkaError(ErrorCode.INVALID_REQUEST, text)
         return describe_broker(services.config)
+    if resource.resource_type == ResourceType.BROKER_LOGGER:
+        if not name:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
+        if _broker_id(name) != services.broker_id:
+            text = f"Unexpected broker id, expected {services.broker_id} but received {name}"
+            raise KafkaError(ErrorCode.INVALID_REQUEST, text)
+        return describe_loggers()
     raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unsupported resource type: {resource.resource_type}")
 
 

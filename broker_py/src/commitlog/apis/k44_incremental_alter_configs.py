@@ -4,6 +4,8 @@
 Behaviour (KIP-339, ZkAdminManager.incrementalAlterConfigs): sets and deletes single settings, adds to
 and takes from lists; what is not named stays as it is.
 
+Levels of this broker's loggers are changed in this process only (KIP-412).
+
 Versions: 1 flexible.
 """
 
@@ -12,7 +14,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from commitlog.apis.config_changes import Operation, Resource, change_all, change_resource, edit_list
+from commitlog.apis.broker_loggers import change_levels, check_levels
+from commitlog.apis.config_changes import (
+    Operation,
+    Resource,
+    ResourceType,
+    broker_id_of,
+    change_all,
+    change_resource,
+    edit_list,
+)
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.config.definitions import Definition
@@ -34,7 +45,11 @@ async def handle(
     edits = {(one.resource_type, one.resource_name): one.configs for one in request.resources}
 
     async def change_one(resource: Resource) -> None:
-        change = partial(_edited, edits[resource.resource_type, resource.resource_name])
+        changes = edits[resource.resource_type, resource.resource_name]
+        if resource.resource_type == ResourceType.BROKER_LOGGER:
+            _change_levels(services, resource.resource_name, changes, validate_only=request.validate_only)
+            return
+        change = partial(_edited, changes)
         await change_resource(services, resource, change, validate_only=request.validate_only)
 
     outcomes = await change_all(request.resources, change_one)
@@ -48,6 +63,16 @@ async def handle(
         for resource, outcome in zip(request.resources, outcomes, strict=True)
     ]
     return IncrementalAlterConfigsResponse(responses=responses)
+
+
+def _change_levels(
+    services: Services, name: str, changes: Sequence[AlterableConfig], *, validate_only: bool
+) -> None:
+    if broker_id_of(services, name) is None:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
+    check_levels(changes)
+    if not validate_only:
+        change_levels(changes)
 
 
 def _edited(

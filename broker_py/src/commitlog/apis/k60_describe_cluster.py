@@ -18,19 +18,14 @@ from commitlog.wire.messages.describe_cluster_request import DescribeClusterRequ
 from commitlog.wire.messages.describe_cluster_response import DescribeClusterBroker, DescribeClusterResponse
 
 BROKER_ENDPOINTS = 1
-_ENDPOINT_TYPES = {0: "UNKNOWN", 1: "BROKER", 2: "CONTROLLER"}
+CONTROLLER_ENDPOINTS = 2
 
 
 def handle(
     services: Services, context: RequestContext, request: DescribeClusterRequest
 ) -> DescribeClusterResponse:
     if request.endpoint_type != BROKER_ENDPOINTS:
-        wanted = _ENDPOINT_TYPES.get(request.endpoint_type, "UNKNOWN")
-        known = wanted != "UNKNOWN"
-        raise KafkaError(
-            ErrorCode.MISMATCHED_ENDPOINT_TYPE if known else ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
-            f"The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type {wanted}",
-        )
+        raise _wrong_endpoint_type(request.endpoint_type)
     metadata = services.metadata
     response = DescribeClusterResponse(
         cluster_id=services.cluster_id,
@@ -47,6 +42,17 @@ def handle(
     if request.include_cluster_authorized_operations:
         response.cluster_authorized_operations = CLUSTER_OPERATIONS
     return response
+
+
+def _wrong_endpoint_type(endpoint_type: int) -> KafkaError:
+    if endpoint_type == CONTROLLER_ENDPOINTS:
+        return KafkaError(
+            ErrorCode.MISMATCHED_ENDPOINT_TYPE,
+            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type "
+            "CONTROLLER",
+        )
+    text = f"Unsupported endpoint type {endpoint_type}"
+    return KafkaError(ErrorCode.UNSUPPORTED_ENDPOINT_TYPE, text)
 
 
 API = Api(ApiKey.DESCRIBE_CLUSTER, 0, 1, handle)
