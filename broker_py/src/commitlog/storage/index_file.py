@@ -81,19 +81,17 @@ class IndexFile:
         self._written = min(self._written, len(memory))
         file.truncate(self._written)
 
-    def flush(self, *, sync: bool) -> None:
+    def flush(self) -> None:
         """Write what is only in memory."""
         memory = self._memory
         if memory is not None and self._written < len(memory):
             file = self._files.get(self.path)
             file.pwrite(bytes(memory[self._written :]), self._written)
             self._written = len(memory)
-        if sync:
-            self._files.get(self.path).fsync()
 
     def seal(self) -> None:
         """Write everything, trim the file, and let the memory go."""
-        self.flush(sync=False)
+        self.flush()
         file = self._files.get(self.path)
         if file.size() != len(self) * self._entry.size:
             file.truncate(len(self) * self._entry.size)

@@ -1,19 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All logs of a broker over all its log.dirs (Kafka's LogManager): load, create, delete, checkpoint, retention."""
+"""All logs of a broker over all its log.dirs (Kafka's LogManager): load, create, delete, checkpoints,
+retention.
+
+Lives on the broker's loop; loading, fsync, removal and checkpoint writes go to the loop's executor. A
+directory whose disk fails goes offline with its partitions, the others go on (KIP-112).
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
+import posixpath
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from commitlog.storage.checkpoint import HIGH_WATERMARK, LOG_START_OFFSET, RECOVERY_POINT
 from commitlog.storage.disk import Disk
-from commitlog.storage.log import Log
+from commitlog.storage.file_cache import FileCache
+from commitlog.storage.log import Log, LogHooks
 from commitlog.storage.log_config import LogConfig
+from commitlog.storage.log_dir import (
+    DELETE_SUFFIX,
+    FUTURE_SUFFIX,
+    STRAY_SUFFIX,
+    LogDir,
+    delete_name,
+    parse_partition_name,
+)
+from commitlog.storage.log_loader import LogLoader
+from commitlog.storage.meta_properties import StorageError
+from commitlog.wire.errors import ErrorCode, KafkaError
 
+__all__ = ["LogManager", "LogManagerSettings", "StorageError"]
 
-class StorageError(Exception):
-    """The data directory cannot be used: one line that names the file and why. Fatal at start."""
+_log = logging.getLogger("commitlog.storage.log_manager")
+
+_NEVER_MS = 2**63 - 1
+Offsets = dict[tuple[str, int], int]
 
 
 @dataclass(slots=True)
@@ -21,7 +46,7 @@ class LogManagerSettings:
     """The broker-level settings that log directories need, by their Kafka names."""
 
     retention_check_interval_ms: int = 300_000
-    flush_scheduler_interval_ms: int = 2**63 - 1
+    flush_scheduler_interval_ms: int = _NEVER_MS
     flush_offset_checkpoint_interval_ms: int = 60_000
     flush_start_offset_checkpoint_interval_ms: int = 60_000
     high_watermark_checkpoint_interval_ms: int = 5_000
@@ -48,65 +73,418 @@ class LogManager:
         rng: random.Random,
         on_log_dir_failure: Callable[[str], None] = lambda log_dir: None,
     ) -> None:
-        raise NotImplementedError
+        self._disk = disk
+        self._dirs = {path: LogDir(disk, path) for path in log_dirs}
+        self._broker_id = broker_id
+        self._cluster_id = cluster_id
+        self._topic_config = topic_config
+        self._settings = settings
+        self._now_ms = now_ms
+        self._rng = rng
+        self._on_log_dir_failure = on_log_dir_failure
+        self._files = FileCache(disk)
+        self._logs: dict[tuple[str, int], Log] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._hooks = LogHooks(self._delete_files_later, self._flush_later, self._fail_dir)
+        self._stopping = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # ---- what there is
 
     @property
     def online_log_dirs(self) -> list[str]:
         """Directories in use."""
-        raise NotImplementedError
+        return [d.path for d in self._dirs.values() if d.online]
 
     @property
     def offline_log_dirs(self) -> list[str]:
         """Directories that failed; their partitions are offline, the others go on."""
-        raise NotImplementedError
+        return [d.path for d in self._dirs.values() if not d.online]
 
-    async def load(self) -> None:
-        """Lock every directory, check meta.properties, load and recover all logs. Raises StorageError."""
-        raise NotImplementedError
-
-    def start(self) -> None:
-        """Begin retention, flushing, checkpoints, delayed file removal, producer id expiry, cleaning."""
-        raise NotImplementedError
-
-    async def shutdown(self, *, clean: bool = True) -> None:
-        """Stop; when clean: flush and close every log, write checkpoints and the clean-shutdown marker."""
-        raise NotImplementedError
+    def is_log_dir_online(self, log_dir: str) -> bool:
+        """Is this directory in use?"""
+        return log_dir in self._dirs and self._dirs[log_dir].online
 
     def get_log(self, topic: str, partition: int) -> Log | None:
         """The log, None when there is none here or its directory is offline."""
-        raise NotImplementedError
+        return self._logs.get((topic, partition))
+
+    def all_logs(self) -> Iterable[Log]:
+        """Every online log."""
+        return list(self._logs.values())
+
+    def _logs_in(self, log_dir: str) -> list[Log]:
+        return [log for log in self._logs.values() if log.log_dir == log_dir]
+
+    # ---- start
+
+    async def load(self) -> None:
+        """Lock every directory, check meta.properties, load and recover all logs. Raises StorageError."""
+        self._loop = asyncio.get_running_loop()
+        for log_dir in self._dirs.values():
+            self._open_dir(log_dir)
+        if not self.online_log_dirs:
+            raise StorageError(f"None of the log.dirs {list(self._dirs)} can be used")
+        await asyncio.gather(*(self._load_dir(d) for d in self._dirs.values() if d.online))
+        if not self.online_log_dirs:
+            raise StorageError(f"All of the log.dirs {list(self._dirs)} have failed while loading")
+
+    def _open_dir(self, log_dir: LogDir) -> None:
+        try:
+            log_dir.acquire()
+            log_dir.identify(self._broker_id, self._cluster_id, self._now_ms())
+        except OSError as error:
+            log_dir.online = False
+            _log.error("Failed to create or validate data directory %s: %s", log_dir.path, error)
+
+    async def _load_dir(self, log_dir: LogDir) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            log_dir.take_clean_marker()
+            recovery_points, start_offsets, high_watermarks = log_dir.read_checkpoints()
+            names = self._partition_names(log_dir)
+            if not log_dir.clean and names:
+                _log.info("Recovering logs from %s since no clean shutdown file was found", log_dir.path)
+            gate = asyncio.Semaphore(max(1, self._settings.num_recovery_threads_per_data_dir))
+
+            async def load_one(key: tuple[str, int]) -> Log:
+                async with gate:
+                    return await loop.run_in_executor(
+                        None,
+                        self._load_log,
+                        log_dir,
+                        key,
+                        start_offsets.get(key, 0),
+                        recovery_points.get(key, 0),
+                        log_dir.clean,
+                    )
+
+            for log in await asyncio.gather(*map(load_one, names)):
+                key = log.topic, log.partition
+                if key in self._logs:
+                    raise StorageError(
+                        f"Duplicate log directories for {log.name} are found in both "
+                        f"{self._logs[key].directory} and {log.directory}"
+                    )
+                log.update_high_watermark(high_watermarks.get(key, 0))
+                self._logs[key] = log
+            log_dir.loaded = True
+        except OSError as error:
+            _log.error("There was an error loading logs in directory %s: %s", log_dir.path, error)
+            self._fail_dir(log_dir.path, error)
+
+    def _partition_names(self, log_dir: LogDir) -> list[tuple[str, int]]:
+        keys = []
+        for name in log_dir.partition_names():
+            if name.endswith(DELETE_SUFFIX):
+                self._remove_tree_later(posixpath.join(log_dir.path, name), 0)
+            elif name.endswith((FUTURE_SUFFIX, STRAY_SUFFIX)):
+                _log.warning("Leaving directory %s alone", posixpath.join(log_dir.path, name))
+            else:
+                keys.append(parse_partition_name(log_dir.path, name))
+        return keys
+
+    def _load_log(
+        self, log_dir: LogDir, key: tuple[str, int], start_offset: int, recovery_point: int, clean: bool
+    ) -> Log:
+        """In a worker thread while loading."""
+        topic, partition = key
+        directory = log_dir.partition_path(topic, partition)
+        config = self._topic_config(topic)
+        loader = LogLoader(
+            files=self._files,
+            directory=directory,
+            name=f"partition={topic}-{partition}, dir={log_dir.path}",
+            config=config,
+            log_start_offset=start_offset,
+            recovery_point=recovery_point,
+            clean=clean,
+            producer_expiration_ms=self._settings.producer_id_expiration_ms,
+            now_ms=self._now_ms,
+        )
+        return Log(
+            files=self._files,
+            directory=directory,
+            log_dir=log_dir.path,
+            topic=topic,
+            partition=partition,
+            config=config,
+            loaded=loader.load(),
+            hooks=self._hooks,
+            now_ms=self._now_ms,
+            rng=self._rng,
+        )
+
+    # ---- create and delete
 
     def get_or_create_log(
         self, topic: str, partition: int, *, topic_id: bytes | None = None, is_new: bool = False
     ) -> Log:
-        """The log, made in the directory with the fewest when missing. KAFKA_STORAGE_ERROR when a directory
-        is offline and is_new is False (the log may be in there)."""
-        raise NotImplementedError
+        """The log, made in the directory with the fewest when missing.
+
+        KAFKA_STORAGE_ERROR when a directory is offline and is_new is False: the log may be in there.
+        """
+        log = self._logs.get((topic, partition))
+        if log is None:
+            log = self._create_log(topic, partition, is_new)
+        if topic_id is not None:
+            log.assign_topic_id(topic_id)
+        return log
+
+    def _create_log(self, topic: str, partition: int, is_new: bool) -> Log:
+        if self.offline_log_dirs and not is_new:
+            raise KafkaError(
+                ErrorCode.KAFKA_STORAGE_ERROR,
+                f"Can not create log for {topic}-{partition} because log directories "
+                f"{', '.join(self.offline_log_dirs)} are offline",
+            )
+        candidates = [d for d in self._dirs.values() if d.online]
+        if not candidates:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "No log directory is online")
+        log_dir = min(candidates, key=lambda d: len(self._logs_in(d.path)))
+        try:
+            log = self._load_log(log_dir, (topic, partition), 0, 0, True)
+        except OSError as error:
+            self._fail_dir(log_dir.path, error)
+            raise KafkaError(
+                ErrorCode.KAFKA_STORAGE_ERROR,
+                f"Error while creating log for {topic}-{partition} in dir {log_dir.path}: {error}",
+            ) from error
+        self._logs[topic, partition] = log
+        _log.info("Created log for partition %s-%d in %s", topic, partition, log.directory)
+        return log
 
     def delete_log(self, topic: str, partition: int) -> bool:
-        """Rename the directory to `-delete` now; its files go after file.delete.delay.ms. False when unknown."""
-        raise NotImplementedError
-
-    def all_logs(self) -> Iterable[Log]:
-        """Every online log."""
-        raise NotImplementedError
-
-    def is_log_dir_online(self, log_dir: str) -> bool:
-        """Is this directory in use?"""
-        raise NotImplementedError
+        """Rename the directory to `-delete`; its files go after file.delete.delay.ms. False when unknown."""
+        log = self._logs.pop((topic, partition), None)
+        if log is None:
+            return False
+        log.release()
+        unique_id = f"{self._rng.getrandbits(128):032x}"
+        target = posixpath.join(log.log_dir, delete_name(topic, partition, unique_id))
+        try:
+            self._disk.rename(log.directory, target)
+        except OSError as error:
+            self._fail_dir(log.log_dir, error)
+            raise KafkaError(
+                ErrorCode.KAFKA_STORAGE_ERROR,
+                f"Error while renaming dir for {topic}-{partition} in log dir {log.log_dir}: {error}",
+            ) from error
+        _log.info("Log for partition %s is renamed to %s and is scheduled for deletion", log.name, target)
+        self._remove_tree_later(target, log.config.file_delete_delay_ms)
+        return True
 
     def update_topic_config(self, topic: str) -> None:
         """The topic's configuration changed: ask topic_config again for its logs."""
-        raise NotImplementedError
+        config = self._topic_config(topic)
+        for log in self._logs.values():
+            if log.topic == topic:
+                log.config = config
+
+    # ---- failure
+
+    def _fail_dir(self, path: str, error: OSError) -> None:
+        """Take a directory offline; its partitions go with it."""
+        log_dir = self._dirs[path]
+        if not log_dir.online:
+            return
+        log_dir.online = False
+        lost = self._logs_in(path)
+        for log in lost:
+            del self._logs[log.topic, log.partition]
+            log.release()
+        _log.error(
+            "Stopping serving logs in dir %s because of %s; offline partitions: %s",
+            path, error, ", ".join(log.name for log in lost) or "none",
+        )  # fmt: skip
+        if self._loop is not None:
+            self._loop.call_soon(self._on_log_dir_failure, path)
+
+    # ---- later and elsewhere
+
+    def _spawn(self, what: str, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except (OSError, KafkaError) as error:
+                _log.error("%s failed: %s", what, error)
+
+        task = asyncio.get_running_loop().create_task(run(), name=what)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _after(self, delay_ms: int, action: Callable[[], None]) -> None:
+        def run() -> None:
+            self._timers.discard(timer)
+            action()
+
+        timer = asyncio.get_running_loop().call_later(delay_ms / 1000, run)
+        self._timers.add(timer)
+
+    def _delete_files_later(self, paths: Sequence[str], delay_ms: int) -> None:
+        self._after(delay_ms, lambda: self._spawn("Deleting segment files", self._remove_files(paths)))
+
+    async def _remove_files(self, paths: Sequence[str]) -> None:
+        def remove() -> None:
+            for path in paths:
+                if self._disk.exists(path):
+                    self._disk.remove(path)
+
+        await asyncio.get_running_loop().run_in_executor(None, remove)
+
+    def _remove_tree_later(self, path: str, delay_ms: int) -> None:
+        self._after(delay_ms, lambda: self._spawn("Deleting a log", self._remove_tree(path)))
+
+    async def _remove_tree(self, path: str) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._disk.remove_tree, path)
+        _log.info("Deleted log in %s.", path)
+
+    def _flush_later(self, log: Log, offset: int) -> None:
+        self._spawn("Flushing a rolled segment", self._flush(log, offset))
+
+    async def _flush(self, log: Log, offset: int) -> None:
+        try:
+            pending = log.segments_to_flush(offset)
+            await asyncio.get_running_loop().run_in_executor(None, log.flush_segments, pending)
+        except OSError as error:
+            self._fail_dir(log.log_dir, error)
+            return
+        log.mark_flushed(offset)
+
+    # ---- background work
+
+    def start(self) -> None:
+        """Begin retention, flushing, checkpoints, producer id expiry."""
+        s = self._settings
+        delay = s.initial_task_delay_ms
+        self._every("kafka-log-retention", delay, s.retention_check_interval_ms, self.apply_retention)
+        self._every("kafka-log-flusher", delay, s.flush_scheduler_interval_ms, self.flush_dirty_logs)
+        self._every(
+            "kafka-recovery-point-checkpoint",
+            delay,
+            s.flush_offset_checkpoint_interval_ms,
+            self.checkpoint_recovery_points,
+        )
+        self._every(
+            "kafka-log-start-offset-checkpoint",
+            delay,
+            s.flush_start_offset_checkpoint_interval_ms,
+            self.checkpoint_log_start_offsets,
+        )
+        interval = s.high_watermark_checkpoint_interval_ms
+        self._every("highwatermark-checkpoint", interval, interval, self.checkpoint_high_watermarks)
+        interval = s.producer_id_expiration_check_interval_ms
+        self._every("PeriodicProducerExpirationCheck", interval, interval, self.expire_producers)
+
+    def _every(self, name: str, first_ms: int, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
+        if interval_ms >= _NEVER_MS:
+            return
+
+        async def run() -> None:
+            delay_ms = first_ms
+            while not await self._stopping_within(delay_ms):
+                try:
+                    await work()
+                except (OSError, KafkaError) as error:
+                    _log.error("Error in %s: %s", name, error)
+                except Exception:
+                    _log.exception("Uncaught exception in %s", name)
+                delay_ms = interval_ms
+
+        task = asyncio.get_running_loop().create_task(run(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _stopping_within(self, delay_ms: int) -> bool:
+        """Wait; True as soon as the manager stops. Work under way is never cancelled half way."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay_ms / 1000)
+        return self._stopping.is_set()
+
+    async def apply_retention(self) -> None:
+        """Delete what retention lets go, of every log."""
+        for log in self.all_logs():
+            log.delete_old_segments(self._now_ms())
+            await asyncio.sleep(0)
+
+    async def flush_dirty_logs(self) -> None:
+        """fsync logs that have waited for flush.ms."""
+        now_ms = self._now_ms()
+        for log in self.all_logs():
+            if log.recovery_point < log.log_end_offset and now_ms - log.last_flush_ms >= log.config.flush_ms:
+                await self._flush(log, log.log_end_offset)
+
+    async def expire_producers(self) -> None:
+        """Forget producers that have been silent for producer.id.expiration.ms."""
+        for log in self.all_logs():
+            log.producer_states.remove_expired(self._now_ms())
+
+    # ---- checkpoints
 
     async def checkpoint_recovery_points(self) -> None:
         """Write recovery-point-offset-checkpoint of every directory."""
-        raise NotImplementedError
+        await self._checkpoint(RECOVERY_POINT, lambda log: log.recovery_point)
 
     async def checkpoint_log_start_offsets(self) -> None:
         """Write log-start-offset-checkpoint of every directory."""
-        raise NotImplementedError
+        await self._checkpoint(LOG_START_OFFSET, _start_offset_to_checkpoint)
 
     async def checkpoint_high_watermarks(self) -> None:
         """Write replication-offset-checkpoint of every directory (every hosted partition)."""
-        raise NotImplementedError
+        await self._checkpoint(HIGH_WATERMARK, lambda log: log.high_watermark)
+
+    async def _checkpoint(self, name: str, offset_of: Callable[[Log], int | None]) -> None:
+        loop = asyncio.get_running_loop()
+        for log_dir in list(self._dirs.values()):
+            if not log_dir.online or not log_dir.loaded:
+                continue
+            async with log_dir.writing:
+                offsets = self._offsets(log_dir, offset_of)
+                try:
+                    await loop.run_in_executor(None, log_dir.write_checkpoint, name, offsets)
+                except OSError as error:
+                    self._fail_dir(log_dir.path, error)
+
+    def _offsets(self, log_dir: LogDir, offset_of: Callable[[Log], int | None]) -> Offsets:
+        offsets: Offsets = {}
+        for log in self._logs_in(log_dir.path):
+            offset = offset_of(log)
+            if offset is not None:
+                offsets[log.topic, log.partition] = offset
+        return offsets
+
+    # ---- stop
+
+    async def shutdown(self, *, clean: bool = True) -> None:
+        """Stop; when clean: flush and close every log, write checkpoints and the clean-shutdown marker."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self._stopping.set()
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+        loop = asyncio.get_running_loop()
+        for log_dir in self._dirs.values():
+            if clean and log_dir.online and log_dir.loaded:
+                await loop.run_in_executor(None, self._close_dir, log_dir)
+            log_dir.release()
+        for log in self._logs.values():
+            log.release()
+
+    def _close_dir(self, log_dir: LogDir) -> None:
+        """In a worker thread, when nothing else uses the logs any more."""
+        try:
+            for log in self._logs_in(log_dir.path):
+                log.close()
+            log_dir.write_checkpoint(RECOVERY_POINT, self._offsets(log_dir, lambda log: log.recovery_point))
+            log_dir.write_checkpoint(LOG_START_OFFSET, self._offsets(log_dir, _start_offset_to_checkpoint))
+            log_dir.write_checkpoint(HIGH_WATERMARK, self._offsets(log_dir, lambda log: log.high_watermark))
+            log_dir.write_clean_marker()
+        except (OSError, KafkaError) as error:
+            _log.error("Not writing the clean shutdown marker of %s: %s", log_dir.path, error)
+
+
+def _start_offset_to_checkpoint(log: Log) -> int | None:
+    """Only what the first segment's name does not say already."""
+    return log.log_start_offset if log.log_start_offset > log.first_segment_offset else None

@@ -10,6 +10,7 @@ the one before is used, since the log can always be scanned from there (Producer
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import posixpath
 from collections.abc import Iterable
@@ -108,7 +109,8 @@ class Snapshots:
     def sync(self, offset: int) -> None:
         """fsync the snapshot of offset, if it is still there."""
         if offset in self._offsets:
-            self._disk.open(self.path(offset)).fsync()
+            with contextlib.suppress(FileNotFoundError):
+                self._disk.open(self.path(offset)).fsync()
 
     def load_latest(self) -> tuple[int, list[ProducerEntry]] | None:
         """(offset, producers) of the newest good one; bad ones are removed."""

@@ -122,8 +122,8 @@ class ProducerStates:
                 raise KafkaError(
                     ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
                     f"Invalid sequence number for new epoch of producer {header.producer_id} at offset "
-                    f"{offset} in partition {self._name}: {header.producer_epoch} (request epoch), {sequence} "
-                    f"(seq. number), {entry.producer_epoch} (current producer epoch)",
+                    f"{offset} in partition {self._name}: {header.producer_epoch} (request epoch), "
+                    f"{sequence} (seq. number), {entry.producer_epoch} (current producer epoch)",
                 )
             return
         last = entry.batches[-1].last_sequence if entry.batches else -1
@@ -132,8 +132,8 @@ class ProducerStates:
             raise KafkaError(
                 ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
                 f"Out of order sequence number for producer {header.producer_id} at offset {offset} in "
-                f"partition {self._name}: {sequence} (incoming seq. number), {last} (current end "
-                "sequence number)",
+                f"partition {self._name}: {sequence} (incoming seq. number), {last} (current "
+                "end sequence number)",
             )
 
     def check_marker(self, header: BatchHeader, marker: Record, offset: int) -> None:

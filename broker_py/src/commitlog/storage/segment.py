@@ -8,6 +8,7 @@ the cleaner reads sealed ones from its own thread.
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from collections.abc import Iterator
 
@@ -36,12 +37,27 @@ DELETED, CLEANED, SWAP = ".deleted", ".cleaned", ".swap"
 
 MAX_RELATIVE_OFFSET = 2**31 - 1
 _WINDOW = 16 * 1024
-_VERIFY_BYTES = 1024 * 1024
+_CHECK_BYTES = 1024 * 1024
 
 
 def file_name(base_offset: int, suffix: str) -> str:
     """Kafka's name of a segment's file."""
     return f"{base_offset:020d}{suffix}"
+
+
+def headers_of(file: File, position: int, end: int) -> Iterator[tuple[int, BatchHeader]]:
+    """(position, header) of the whole batches in [position, end) of a .log file. Raises CorruptBatch."""
+    window, start = b"", position
+    while end - position >= HEADER_SIZE_UP_TO_MAGIC:
+        at = position - start
+        if len(window) - at < BATCH_OVERHEAD:
+            window, start, at = file.pread(min(_WINDOW, end - position), position), position, 0
+        header = read_header(window, at)
+        following = position + header.batch_length + LOG_OVERHEAD
+        if following > end:
+            return
+        yield position, header
+        position = following
 
 
 class LogSegment:
@@ -72,7 +88,7 @@ class LogSegment:
         """A new, empty segment, active."""
         path = posixpath.join(directory, file_name(base_offset, LOG))
         files.forget(path)
-        files.disk.open(path, create=True)
+        files.disk.open(path, create=True).truncate(0)
         segment = cls(files, directory, base_offset, created_ms=created_ms)
         segment.offset_index.create()
         segment.time_index.create()
@@ -180,19 +196,37 @@ class LogSegment:
     # ---- reading
 
     def headers(self, position: int, end: int) -> Iterator[tuple[int, BatchHeader]]:
-        """(position, header) of the whole batches in [position, end). Raises CorruptBatch."""
+        """(position, header) of the whole batches in [position, end), unchecked. Raises CorruptBatch."""
+        return headers_of(self.file, position, end)
+
+    def batches(self, position: int, end: int) -> Iterator[tuple[int, BatchHeader, memoryview]]:
+        """(position, header, bytes) of the batches in [position, end), CRC-checked.
+
+        Raises CorruptBatch at the first that is damaged or does not end by end.
+        """
         file = self.file
-        window, start = b"", position
-        while end - position >= HEADER_SIZE_UP_TO_MAGIC:
-            at = position - start
-            if len(window) - at < BATCH_OVERHEAD:
-                window, start, at = file.pread(min(_WINDOW, end - position), position), position, 0
-            header = read_header(window, at)
-            following = position + header.batch_length + LOG_OVERHEAD
-            if following > end:
-                return
-            yield position, header
-            position = following
+        while position < end:
+            data = memoryview(file.pread(min(_CHECK_BYTES, end - position), position))
+            if not data:
+                raise CorruptBatch(f"File ends {end - position} bytes early")
+            at = 0
+            while at < len(data):
+                left = len(data) - at
+                if at and left < BATCH_OVERHEAD and position + len(data) < end:
+                    break  # the header goes on in the next window
+                header = read_header(data, at)
+                if header.size > left:
+                    if position + at + header.size > end:
+                        reach = end - position - at
+                        raise CorruptBatch(f"Batch of {header.size} bytes where {reach} are left")
+                    if at:
+                        break
+                    data = memoryview(file.pread(header.size, position))
+                if not check_crc(data, at, header):
+                    raise CorruptBatch(f"Record is corrupt (stored crc = {header.crc})")
+                yield position + at, header, data[at : at + header.size]
+                at += header.size
+            position += at
 
     def find(self, offset: int, position: int | None = None) -> tuple[int, BatchHeader] | None:
         """The first batch whose last offset is >= offset; position is a known place not after it."""
@@ -210,8 +244,9 @@ class LogSegment:
         """(end of the last whole batch from start on that ends by limit, next offset there if known)."""
         position = max(start, self.offset_index.floor_position(limit))
         end, next_offset = start, None
-        for found, header in self.headers(position, limit):
-            end, next_offset = found + header.size, header.next_offset
+        with contextlib.suppress(CorruptBatch):  # what is before the damage is the answer
+            for found, header in self.headers(position, limit):
+                end, next_offset = found + header.size, header.next_offset
         return max(end, position), next_offset
 
     def check(self, start: int, end: int) -> tuple[int, str] | None:
@@ -225,34 +260,15 @@ class LogSegment:
         begin = self._checked.first_unchecked(start, stop)
         if begin >= stop:
             return None
-        bad = self._check_batches(begin, stop)
-        self._checked.add(start, stop if bad is None else bad[0])
+        good = begin
+        bad = None
+        try:
+            for position, header, _ in self.batches(begin, stop):
+                good = position + header.size
+        except CorruptBatch as reason:
+            bad = good, reason.message or ""
+        self._checked.add(start, good)
         return bad
-
-    def _check_batches(self, position: int, end: int) -> tuple[int, str] | None:
-        while position < end:
-            data = self.file.pread(min(_VERIFY_BYTES, end - position), position)
-            at = 0
-            while len(data) - at >= HEADER_SIZE_UP_TO_MAGIC:
-                try:
-                    header = read_header(data, at)
-                except CorruptBatch as reason:
-                    if len(data) - at < BATCH_OVERHEAD and at > 0:
-                        break  # the header goes on in the next window
-                    return position + at, reason.message or ""
-                if at + header.size > len(data):
-                    if at > 0:
-                        break
-                    if position + header.size > end:
-                        return position, f"Batch of {header.size} bytes where {end - position} are left"
-                    data = self.file.pread(header.size, position)
-                if not check_crc(data, at, header):
-                    return position + at, f"Record is corrupt (stored crc = {header.crc})"
-                at += header.size
-            if at == 0:
-                return position, f"{end - position} bytes are too few for a batch"
-            position += at
-        return None
 
     def mark_checked(self) -> None:
         """Recovery has read and checked everything."""
@@ -317,7 +333,7 @@ class LogSegment:
         self.offset_index.create()
         for entry in entries:
             self.offset_index.add(*entry)
-        self.offset_index.flush(sync=False)
+        self.offset_index.flush()
         if self._active is None:
             self.offset_index.seal()
         return True
@@ -345,12 +361,18 @@ class LogSegment:
         self.time_index.seal()
         self._active = None
 
-    def flush(self) -> None:
-        """fsync all files."""
-        self.file.fsync()
-        self.offset_index.flush(sync=True)
-        self.time_index.flush(sync=True)
-        self.txn_index.flush()
+    def write_indexes(self) -> None:
+        """Write index entries that are only in memory."""
+        self.offset_index.flush()
+        self.time_index.flush()
+
+    def sync(self) -> None:
+        """fsync all files; they may have been retired meanwhile."""
+        with contextlib.suppress(FileNotFoundError):
+            self.file.fsync()
+            self._files.get(self.offset_index.path).fsync()
+            self._files.get(self.time_index.path).fsync()
+            self.txn_index.sync()
 
     def forget(self) -> None:
         """Drop its files from the cache, before they are renamed or removed."""

@@ -77,7 +77,7 @@ class TransactionIndex:
             return False
         return all(entry.version == 0 and entry.last_offset >= base_offset for entry in self.entries())
 
-    def flush(self) -> None:
+    def sync(self) -> None:
         """fsync."""
         if self._exists:
             self._files.get(self.path).fsync()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a leader demands of records before it appends them, and offset assignment (LogValidator, UnifiedLog).
 
-The usual produce request is one batch v2 that is appended as it came: its header and CRC are checked and offset
-and leader epoch written over it in place. Records are looked at one by one only when the topic demands it: another
-codec (compression.type), keys (cleanup.policy=compact), timestamp limits, or messages v0/v1 to convert.
+The usual produce request is one batch v2 that is appended as it came: its header and CRC are checked and
+offset and leader epoch written over it in place. Records are looked at one by one only when the topic
+demands it: another codec (compression.type), keys (cleanup.policy=compact), timestamp limits, or messages
+v0/v1 to convert.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class Validator:
         elif count <= 0:
             problem = f"Invalid reported count for record batch: {count}"
         elif header.last_offset_delta + 1 != count:
-            problem = f"Inconsistent batch offset range [0, {header.last_offset_delta}] and count of records {count}"
+            problem = f"Inconsistent batch offset range [0, {header.last_offset_delta}] and count {count}"
         elif header.is_control:
             problem = "Clients are not allowed to write control records"
         elif header.producer_id >= 0 and header.base_sequence < 0:
