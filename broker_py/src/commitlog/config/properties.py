@@ -65,7 +65,11 @@ def _unescape(text: str) -> str:
             raise ConfigError("Malformed \\uxxxx encoding.")
         return _ESCAPES.get(match[2], match[2])
 
-    return re.sub(r"\\(?:u([0-9a-fA-F]{4})|(.))", replace, text, flags=re.DOTALL) if "\\" in text else text
+    if "\\" not in text:
+        return text
+    units = re.sub(r"\\(?:u([0-9a-fA-F]{4})|(.))", replace, text, flags=re.DOTALL)
+    # A character beyond the basic plane is written as two escapes, a surrogate pair.
+    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def parse(text: str) -> dict[str, str]:

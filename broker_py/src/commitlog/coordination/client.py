@@ -79,7 +79,15 @@ class ClientClosed(CoordinationError):
 
 
 class CoordinationTimeout(CoordinationError):
-    """ZooKeeper could not be reached within the time given at start."""
+    """ZooKeeper could not be reached within the time given at start. The text is a whole sentence for
+    people."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(None, detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,6 @@ class KazooCoordination:
             unknown = await self._loop.run_in_executor(None, unresolvable_hosts, self._connect_string)
             reason = f": unknown host {', '.join(unknown)}" if unknown else ""
             raise CoordinationTimeout(
-                None,
                 f"cannot reach ZooKeeper at {self._hosts} within {self._connection_timeout_ms} ms{reason}",
             ) from None
         if self._create_chroot:

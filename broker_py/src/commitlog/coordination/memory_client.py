@@ -127,7 +127,7 @@ class MemoryCoordination:
             await asyncio.sleep(self._session_timeout_ms / 1000)
         if not self._ensemble.available or self._cut_off:
             raise CoordinationTimeout(
-                None, f"cannot reach ZooKeeper at memory within {self._session_timeout_ms} ms"
+                f"cannot reach ZooKeeper at memory within {self._session_timeout_ms} ms"
             )
         self._connect()
         made = ""

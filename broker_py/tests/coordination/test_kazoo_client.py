@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What only the real client does: say clearly that ZooKeeper cannot be reached, and leave the loop alone
+meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from commitlog.coordination.client import ClientClosed, CoordinationTimeout
+from commitlog.coordination.kazoo_client import KazooCoordination
+from commitlog.coordination.kazoo_words import split_connect_string, unresolvable_hosts
+from tests.real_zookeeper import free_port
+
+
+async def test_nobody_listens() -> None:
+    port = free_port()
+    client = KazooCoordination(f"127.0.0.1:{port}/chroot", connection_timeout_ms=300)
+    with pytest.raises(CoordinationTimeout) as caught:
+        await client.start()
+    assert str(caught.value) == f"cannot reach ZooKeeper at 127.0.0.1:{port} within 300 ms"
+    with pytest.raises(ClientClosed):
+        await client.get("/a")
+
+
+async def test_an_unknown_host_is_named() -> None:
+    client = KazooCoordination("cafka1.invalid:2181", connection_timeout_ms=300)
+    with pytest.raises(CoordinationTimeout, match=r"unknown host cafka1\.invalid"):
+        await client.start()
+
+
+def test_connection_strings() -> None:
+    assert split_connect_string("h1:2181,h2:2181/kafka/a") == ("h1:2181,h2:2181", "/kafka/a")
+    assert split_connect_string("h1:2181/") == ("h1:2181", "")
+    assert split_connect_string("h1:2181") == ("h1:2181", "")
+    assert unresolvable_hosts("127.0.0.1:2181,cafka1.invalid:2181,[::1]:2181/x") == ["cafka1.invalid"]
