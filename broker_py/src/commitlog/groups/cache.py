@@ -17,9 +17,9 @@ from commitlog.wire.errors import ErrorCode
 class GroupCache:
     """Groups by id, and the partitions they may come from."""
 
-    def __init__(self, limits: GroupLimits, now_ms: Callable[[], int]) -> None:
+    def __init__(self, limits: GroupLimits, partition_count: int, now_ms: Callable[[], int]) -> None:
         self.is_active = False
-        self.partition_count = 1
+        self.partition_count = partition_count
         self._limits = limits
         self._now_ms = now_ms
         self._groups: dict[str, Group] = {}

@@ -75,7 +75,7 @@ class GroupCoordinator:
         limits = GroupLimits(config.group_max_size, config.group_initial_rebalance_delay_ms)
         writer = LogWriter(config, replicas, now_ms)
         self._carry_out = EffectRunner(writer).carry_out
-        self._cache = GroupCache(limits, now_ms)
+        self._cache = GroupCache(limits, config.offsets_topic_num_partitions, now_ms)
         self._admin = GroupAdmin(self._cache, writer, self._carry_out)
         self._offsets = OffsetStore(config, self._cache, writer, now_ms, self._carry_out)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,7 +87,8 @@ class GroupCoordinator:
         """Begin to answer. `partition_count` is that of an existing `__consumer_offsets`, None = as
         configured."""
         logger.info("[GroupCoordinator %d]: Starting up.", self._config.broker_id)
-        self._cache.partition_count = partition_count or self._config.offsets_topic_num_partitions
+        if partition_count is not None:
+            self._cache.partition_count = partition_count
         self._cache.is_active = True
         self._spawn(self._expire_offsets(), "expire-offsets")
         logger.info("[GroupCoordinator %d]: Startup complete.", self._config.broker_id)
