@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make cluster`, `make destroy` and `make molecule`: chooses the kind of hosts, makes them, runs the playbook, says how far it is.
+"""`make cluster`, `make destroy` and `make molecule`: choose the kind of hosts, make them, run the playbook, say how far it is.
 
 Both kinds of hosts get the same playbook and the same roles; only the inventory differs.
 """
@@ -54,17 +54,14 @@ def chosen_kind() -> str:
     wanted = os.environ.get("VMS", "")
     if wanted not in ("", "docker", "local"):
         sys.exit(f"make: VMS: '{wanted}' is not known; allowed are docker and local")
-    if wanted == "local":
-        print("Local mode, as VMS=local asks: ZooKeeper and both brokers run as processes of this machine, in .cluster/.")
-        return "local"
-    if docker_answers():
+    engine = wanted != "local" and docker_answers()
+    if engine:
         print("Docker mode: the hosts kafka1 and kafka2 are containers that run systemd.")
         return "docker"
     if wanted == "docker":
         sys.exit("make: VMS=docker, and no Docker engine answers; start one (as root: dockerd), or use VMS=local")
-    print(
-        "Local mode, since no Docker engine answers: ZooKeeper and both brokers run as processes of this machine, in .cluster/."
-    )
+    reason = "as VMS=local asks" if wanted else "since no Docker engine answers"
+    print(f"Local mode, {reason}: ZooKeeper and both brokers run as processes of this machine, in .cluster/.")
     return "local"
 
 
@@ -84,29 +81,16 @@ def build_image(steps: Steps) -> str:
 
 
 def create() -> None:
-    kind = chosen_kind()
-    prove = ("-e", '{"cluster_prove": true}')
-    if kind == "local":
-        steps = Steps(1, LOGS / "cluster")
-        steps.run(
-            "The cluster, by playbooks/cluster.yml",
-            ansible(LOCAL_INVENTORY, "playbooks/cluster.yml", *prove),
-            show=True,
-            environment=environment(),
-        )
-    else:
-        steps = Steps(3, LOGS / "cluster")
+    local = chosen_kind() == "local"
+    steps = Steps(1 if local else 3, LOGS / "cluster")
+    if not local:
         image = build_image(steps)
-        steps.run(
-            "The hosts kafka1 and kafka2", ansible(DOCKER_INVENTORY, "vms/create.yml"), environment=environment(VM_IMAGE=image)
-        )
-        steps.run(
-            "The cluster, by playbooks/cluster.yml",
-            ansible(DOCKER_INVENTORY, "playbooks/cluster.yml", *prove),
-            show=True,
-            environment=environment(),
-        )
-    print(LOCAL_TEXT if kind == "local" else DOCKER_TEXT)
+        create_hosts = ansible(DOCKER_INVENTORY, "vms/create.yml")
+        steps.run("The hosts kafka1 and kafka2", create_hosts, environment=environment(VM_IMAGE=image))
+    inventory = LOCAL_INVENTORY if local else DOCKER_INVENTORY
+    make_cluster = ansible(inventory, "playbooks/cluster.yml", "--extra-vars", '{"cluster_prove": true}')
+    steps.run("The cluster, by playbooks/cluster.yml", make_cluster, show=True, environment=environment())
+    print(LOCAL_TEXT if local else DOCKER_TEXT)
     print(f"It took {steps.elapsed()} minutes.")
 
 
@@ -120,11 +104,9 @@ def destroy_local() -> None:
 
 def remove_images() -> None:
     for name in ("commitlog-vm", "commitlog-vm-base"):
-        found = subprocess.run(
-            ["docker", "image", "ls", "--quiet", name], capture_output=True, text=True, check=True
-        ).stdout.split()
-        if found:
-            subprocess.run(["docker", "image", "rm", "--force", *dict.fromkeys(found)], check=False)
+        listed = subprocess.run(["docker", "image", "ls", "--quiet", name], capture_output=True, text=True, check=True)
+        if images := list(dict.fromkeys(listed.stdout.split())):
+            subprocess.run(["docker", "image", "rm", "--force", *images], check=False)
 
 
 def destroy() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the long steps of a make target so that a person sees which one runs, that it lives, and why it failed. Standard library only, since
-it runs before anything is installed."""
+"""Run the long steps of a make target so that a person sees which one runs, that it lives, and why it failed.
+
+Standard library only, since it runs before anything is installed.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,10 @@ class Steps:
         return f"{minutes}:{seconds:02d}"
 
     def run(self, title: str, command: list[str], *, show: bool = False, environment: dict[str, str] | None = None) -> str:
-        """Run one step and return its standard output. Its messages are shown as they come with `show`, else kept in a log and shown when
-        it fails. Whenever nothing was said for a while, a line says how long the step has been at what."""
+        """Run one step and return its output, which is shown as it comes with `show`, else kept in a log and shown when it fails.
+
+        Whenever nothing was said for a while, a line says how long the step has been at what.
+        """
         self._number += 1
         head = f"[{self._number}/{self._total}]"
         self.say(f"{head} {title} ({self.elapsed()})")

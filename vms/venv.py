@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make the virtual environment with the pinned tools, from nothing but Python and, as root on Debian, apt. Does nothing when it is there.
+"""Make the virtual environment with the pinned tools, from Python alone and, as root on Debian, apt.
+
+Does nothing when it is there.
 
 venv.py DIRECTORY
 """

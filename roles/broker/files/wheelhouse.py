@@ -93,7 +93,7 @@ def download(wheel: Path, arguments: argparse.Namespace, target: dict[str, str],
     command += [f"--platform={tag}" for tag in platforms(target)]
     command += [f"--constraint={arguments.constraints}"]
     extras = f"[{arguments.extras}]" if arguments.extras else ""
-    command += [f"{wheel}{extras}", *(name for name in arguments.packages.split(",") if name)]
+    command += [f"{wheel}{extras}"]
     run(command, f"gathering wheels for {target['tag']}")
 
 
@@ -167,7 +167,6 @@ def main() -> None:
     parser.add_argument("--cache", help="where to keep what was made")
     parser.add_argument("--constraints", help="pip constraints: the tested versions")
     parser.add_argument("--extras", default="", help="extras of the package, joined by commas")
-    parser.add_argument("--packages", default="", help="further packages, joined by commas")
     parser.add_argument("--target", help="what describe_target.py said on the host")
     parser.add_argument("--dry-run", action="store_true", help="only say which version it would be")
     parser.add_argument("--build-into", metavar="DIRECTORY", help="only build the wheel, here, in place of an earlier one")

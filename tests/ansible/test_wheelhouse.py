@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The controller's part of the role broker: one version for one source, one build for many hosts, all that the broker needs in the wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ROOT / "roles" / "broker" / "files"
+
+
+def load_script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FILES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+wheelhouse = load_script("wheelhouse")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A distribution as small as can be."""
+    package = tmp_path / "source" / "src" / "commitlog"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("x = 1\n")
+    (tmp_path / "source" / "pyproject.toml").write_text('[project]\nname = "commitlog"\nversion = "0.1.0"\n')
+    return tmp_path / "source"
+
+
+def test_the_version_follows_the_source(source: Path) -> None:
+    first = wheelhouse.source_version(source)
+    assert first.startswith("0.1.0+")
+    (source / "src" / "commitlog" / "__pycache__").mkdir()
+    (source / "src" / "commitlog" / "__pycache__" / "x.pyc").write_bytes(b"x")
+    assert wheelhouse.source_version(source) == first
+    (source / "src" / "commitlog" / "__init__.py").write_text("x = 2\n")
+    assert wheelhouse.source_version(source) != first
+
+
+def test_the_newest_platform_comes_first() -> None:
+    tags = wheelhouse.platforms({"libc": "glibc", "libc_version": "2.36", "machine": "x86_64"})
+    assert tags[0] == "manylinux_2_36_x86_64"
+    assert "manylinux2014_x86_64" in tags
+    assert "manylinux_2_37_x86_64" not in tags
+
+
+def gather(source: Path, cache: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FILES / "wheelhouse.py"), f"--source={source}", f"--bundled={cache}", f"--cache={cache}"]
+    return subprocess.run([*command, *more], capture_output=True, text=True, check=False, timeout=100)
+
+
+def test_check_mode_makes_nothing(source: Path, tmp_path: Path) -> None:
+    done = gather(source, tmp_path / "cache", "--dry-run")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    assert answer == {"version": wheelhouse.source_version(source), "directory": "", "changed": False}
+    assert not (tmp_path / "cache").exists()
+
+
+def test_neither_source_nor_wheel_is_one_line(tmp_path: Path) -> None:
+    done = gather(tmp_path / "nowhere", tmp_path, "--dry-run")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "0 wheels of the broker" in done.stderr
+
+
+def test_only_so_many_are_kept(tmp_path: Path) -> None:
+    for number in range(wheelhouse.KEPT + 3):
+        with wheelhouse.made_whole(tmp_path / "kind" / str(number)) as scratch:
+            (scratch / "x").write_text("x")
+    assert len(list((tmp_path / "kind").iterdir())) == wheelhouse.KEPT
+
+
+def test_what_failed_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), wheelhouse.made_whole(tmp_path / "kind" / "a"):
+        raise RuntimeError
+    assert list((tmp_path / "kind").iterdir()) == []
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git to list the source")
+def test_the_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
+    """A table or schema that package-data forgets would be missing on the hosts alone."""
+    version = wheelhouse.source_version(ROOT / "broker_py")
+    wheelhouse.build_wheel(ROOT / "broker_py", version, tmp_path)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        packed = set(wheel.namelist())
+    source = ROOT / "broker_py" / "src"
+    tracked = subprocess.run(["git", "ls-files", "."], cwd=source, capture_output=True, text=True, check=True).stdout.split()
+    assert tracked
+    assert sorted(set(tracked) - packed) == []
+
+
+def test_this_python_describes_itself() -> None:
+    done = subprocess.run([sys.executable, str(FILES / "describe_target.py")], capture_output=True, text=True, check=True)
+    target = json.loads(done.stdout)
+    assert target["python"] == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert wheelhouse.platforms(target)
