@@ -66,10 +66,10 @@ def handle(
                 continue
             records = _records(data)
             error = _check(version, records)
-            if error is None:
+            if error is ErrorCode.NONE:
                 entries.append((name, data.index, records))
             else:
-                refused[name, data.index] = error
+                refused[name, data.index] = AppendResult(error)
     outcome = services.replicas.append_records(
         acks=request.acks,
         timeout_ms=request.timeout_ms,
@@ -102,31 +102,20 @@ def _has_transactional_records(request: ProduceRequest) -> bool:
     return False
 
 
-def _check(version: int, records: bytearray | memoryview) -> AppendResult | None:
+def _check(version: int, records: bytearray | memoryview) -> ErrorCode:
     """ProduceRequest.validateRecords: from version 3 on one batch of format v2, zstd only from 7 on."""
     if version < 3:
-        return None
+        return ErrorCode.NONE
     if len(records) < _HEAD_END:
-        return _invalid(version, "must have at least one record batch per partition")
+        return ErrorCode.INVALID_RECORD
     length, _, magic, _, attributes = _HEAD.unpack_from(records, 8)
-    size = _LOG_OVERHEAD + length
     if length < _SMALLEST_LENGTH:
-        return AppendResult(ErrorCode.CORRUPT_MESSAGE)
-    if size > len(records):
-        return _invalid(version, "must have at least one record batch per partition")
-    if magic != _MAGIC_V2:
-        return _invalid(version, "are only allowed to contain record batches with magic version 2")
+        return ErrorCode.CORRUPT_MESSAGE
+    if magic != _MAGIC_V2 or _LOG_OVERHEAD + length != len(records):
+        return ErrorCode.INVALID_RECORD
     if attributes & 7 == _ZSTD and version < 7:
-        text = f"Produce requests with version {version} are not allowed to use ZStandard compression"
-        return AppendResult(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, error_message=text)
-    if size < len(records):
-        return _invalid(version, "are only allowed to contain exactly one record batch per partition")
-    return None
-
-
-def _invalid(version: int, rule: str) -> AppendResult:
-    text = f"Produce requests with version {version} {rule}"
-    return AppendResult(ErrorCode.INVALID_RECORD, error_message=text)
+        return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
+    return ErrorCode.NONE
 
 
 def _responder(

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from commitlog.wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
     from commitlog.replication.partition import Partition
     from commitlog.storage.log import Log
-    from commitlog.storage.segment import LogSegment
 
 LATEST_TIMESTAMP = -1
 EARLIEST_TIMESTAMP = -2
@@ -75,30 +73,11 @@ def _last_fetchable(log: Log, isolation_level: int | None) -> int:
 
 
 def legacy_offsets_before(
-    partition: Partition,
-    timestamp: int,
-    max_offsets: int,
-    *,
-    now_ms: int,
-    from_consumer: bool,
-    require_leader: bool,
+    partition: Partition, timestamp: int, max_offsets: int, *, from_consumer: bool, require_leader: bool
 ) -> list[int]:
-    """ListOffsets 0: where segments begin that were last changed before the time, newest first.
-
-    The log's end counts as a segment that is changed now. What a consumer may not read is replaced by the
-    high watermark.
-    """
+    """ListOffsets 0: where segments begin, newest first; the high watermark for what no consumer may read."""
     log = partition.log_for(-1, require_leader=require_leader)
-    segments = cast("Sequence[LogSegment]", log.segments())
-    starts = [(max(s.base_offset, log.log_start_offset), s.last_modified_ms) for s in segments]
-    if segments[-1].size > 0:
-        starts.append((log.log_end_offset, now_ms))
-    if timestamp == EARLIEST_TIMESTAMP:
-        del starts[1:]
-    elif timestamp != LATEST_TIMESTAMP:
-        while starts and starts[-1][1] > timestamp:
-            starts.pop()
-    offsets = sorted((offset for offset, _ in starts[::-1][:max_offsets]), reverse=True)
+    offsets = log.legacy_offsets_before(timestamp, max_offsets)
     if not from_consumer or not any(offset > log.high_watermark for offset in offsets):
         return offsets
     return [log.high_watermark, *(offset for offset in offsets if offset <= log.high_watermark)]

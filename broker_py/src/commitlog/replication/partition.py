@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from commitlog.replication.isr import InSyncReplicas, RemoteReplica
 from commitlog.replication.metadata_cache import ZERO_UUID
 from commitlog.replication.purgatory import WatchList, check_all
+from commitlog.storage.log import UnexpectedAppendOffset
 from commitlog.wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -309,7 +310,17 @@ class Partition:
 
     def append_as_follower(self, records: bytes | bytearray | memoryview) -> AppendInfo:
         """Append what the leader sent, as it is."""
-        return self.log_or_raise().append_as_follower(records)
+        log = self.log_or_raise()
+        try:
+            return log.append_as_follower(records)
+        except UnexpectedAppendOffset as error:
+            end = log.log_end_offset
+            if not (log.log_start_offset == end and error.first_offset < end <= error.last_offset):
+                raise
+            # DeleteRecords put the leader's log start offset inside a batch: the first fetch of an empty log
+            # gets the whole batch, and the log begins where the batch does.
+            log.truncate_fully_and_start_at(error.first_offset)
+            return log.append_as_follower(records)
 
     def replicated(self, required_offset: int) -> ErrorCode | None:
         """Is every record below the offset replicated? None: not yet. NONE or an error: it is settled."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from commitlog.replication.purgatory import DelayedOperation
+from commitlog.storage.log import RecordValidationError
 from commitlog.wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -87,7 +88,6 @@ class DelayedProduce(DelayedOperation[list[AppendResult]]):
 
 def _fail(result: AppendResult, error: ErrorCode) -> None:
     result.error = error
-    result.error_message = None
 
 
 def append_records(
@@ -131,7 +131,11 @@ def append_records(
 
 
 def _failed(find: Callable[[str, int], Partition], topic: str, index: int, error: KafkaError) -> AppendResult:
-    result = AppendResult(error.code, error_message=error.message)
+    result = AppendResult(error.code)
+    if isinstance(error, RecordValidationError):
+        # The only text that goes to the producer: it says which of its records were refused, and why.
+        result.error_message = error.message
+        result.record_errors = error.record_errors
     if error.code in _WITHOUT_LOG_START or error.code is ErrorCode.INVALID_TOPIC_EXCEPTION:
         return result
     logger.info("Error processing append operation on partition %s-%d: %s", topic, index, error)

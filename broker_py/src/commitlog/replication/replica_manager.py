@@ -245,7 +245,6 @@ class ReplicaManager:
             self.partition(topic, partition),
             timestamp,
             max_offsets,
-            now_ms=self._host.now_ms(),
             from_consumer=from_consumer,
             require_leader=require_leader,
         )
