@@ -91,24 +91,32 @@ class BrokerSender:
                     log.exception("%s Response handler failed", self._name)
 
     async def _send_until_answered(self, request: QueuedRequest) -> Any:
+        attempts = 0
         while True:
             try:
                 if self._link is None:
                     self._link = await self._connect(self._broker_id, self._endpoint)
                     log.info("%s Controller connected to %s", self._name, self._endpoint.connection_string())
                 return await self._link.send(request.message, request.version)
-            except (OSError, TimeoutError) as error:
-                log.warning(
-                    "%s %s to broker at %s failed, retrying: %s",
-                    self._name,
-                    type(request.message).__name__,
-                    self._endpoint.connection_string(),
-                    error or type(error).__name__,
-                )
-            except Exception:
-                log.exception("%s Could not send %s", self._name, type(request.message).__name__)
+            except Exception as error:
+                self._report(request, error, again=attempts > 0)
+            attempts += 1
             self._close_link()
             await asyncio.sleep(RETRY_BACKOFF_SECONDS)
+
+    def _report(self, request: QueuedRequest, error: Exception, *, again: bool) -> None:
+        """Once per request: a broker may stay away for hours, and is tried ten times a second."""
+        expected = isinstance(error, OSError | TimeoutError)
+        level = logging.DEBUG if again else logging.WARNING if expected else logging.ERROR
+        log.log(
+            level,
+            "%s %s to broker at %s failed, retrying: %s",
+            self._name,
+            type(request.message).__name__,
+            self._endpoint.connection_string(),
+            error or type(error).__name__,
+            exc_info=None if expected else error,
+        )
 
 
 class ControllerChannel:

@@ -53,6 +53,7 @@ log = logging.getLogger("commitlog.controller.controller")
 T = TypeVar("T")
 
 FIRST_REBALANCE_DELAY_SECONDS = 5
+RESIGNATION_PAUSE_SECONDS = 1
 
 
 class KafkaController:
@@ -74,6 +75,8 @@ class KafkaController:
         self._broker_id = broker_id
         self._now_ms = now_ms
         self._in_office = False
+        self._session_id = 0
+        """The session that holds /controller while in office."""
         self._controller_id: int | None = None
         self._rebalance_timer: asyncio.TimerHandle | None = None
         self._queue = EventQueue(self._process)
@@ -127,9 +130,11 @@ class KafkaController:
     # The event task
 
     async def _process(self, event: ControllerEvent) -> None:
-        if event.active_only and not self.is_active:
+        session_id = self._core.coordination.session_id
+        if event.active_only and (not self.is_active or session_id != self._session_id):
             event.preempt()
             return
+        self._core.fence.session_id = session_id
         try:
             await event.run()
         except ControllerMoved as error:
@@ -151,9 +156,9 @@ class KafkaController:
     # Election
 
     def _controller_fired(self, event: WatchEvent) -> None:
-        run = self._reelect if event.type is EventType.DELETED else self._learn_controller
+        # Stand in any case: what was created may be gone again before we look, and no watch would tell.
         name = "Reelect" if event.type is EventType.DELETED else "ControllerChange"
-        self._queue.put(ControllerEvent(name, run, active_only=False))
+        self._queue.put(ControllerEvent(name, self._reelect, active_only=False))
 
     async def _learn_controller(self) -> None:
         """Who is it, with the watch armed again; resign if it was us and is no longer."""
@@ -177,6 +182,7 @@ class KafkaController:
         self._context.reset()
         self._context.epoch = epoch
         self._in_office = True
+        self._session_id = self._core.coordination.session_id
         log.info(
             "%r %d successfully elected as the controller. Epoch incremented to %d",
             self,
@@ -252,12 +258,13 @@ class KafkaController:
         return self._context.live_brokers.values()
 
     async def _give_up_office(self) -> None:
-        """Let another broker try: remove /controller, if it is still ours."""
+        """Let another broker try first: remove /controller, if it is still ours, and pause."""
         await self._resign()
         try:
             await self._core.fence.delete(paths.CONTROLLER)
         except ControllerMoved as error:
             log.info("%r Another broker has been elected already: %s", self, error)
+        await asyncio.sleep(RESIGNATION_PAUSE_SECONDS)
 
     async def _resign(self) -> None:
         """Forget the term: watches, timer, connections to brokers, context."""

@@ -29,7 +29,6 @@ from commitlog.coordination.client import (
     SessionExpired,
     SetData,
     Stat,
-    retry_until_connected,
 )
 from commitlog.coordination.documents import (
     ControllerDocument,
@@ -51,6 +50,8 @@ class Fence:
         self._coordination = coordination
         self._in_flight = asyncio.Semaphore(max_in_flight)
         self.epoch_zk_version = -1
+        self.session_id: int | None = None
+        """The session of the event under way: what began in one session never goes on in the next."""
 
     async def elect(self, broker_id: int, now_ms: int) -> int:
         """Take office in one multi and return the new epoch; ControllerMoved when somebody else has it."""
@@ -61,7 +62,7 @@ class Fence:
             SetData(paths.CONTROLLER_EPOCH, encode_controller_epoch(epoch + 1), version),
         ]
         try:
-            results = await retry_until_connected(self._coordination, lambda: self._coordination.multi(ops))
+            results = await self.read(lambda: self._coordination.multi(ops))
         except (NodeExists, BadVersion):
             self.epoch_zk_version = await self._confirm_election(broker_id, epoch + 1)
         else:
@@ -97,9 +98,18 @@ class Fence:
         raise ControllerMoved("Controller moved to another broker. Aborting controller startup procedure")
 
     async def read(self, operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Any operation that may be repeated, within the limit of requests in flight."""
+        """Any operation that may be repeated over lost connections; a limited number are in flight."""
         async with self._in_flight:
-            return await retry_until_connected(self._coordination, operation)
+            while True:
+                self._check_session()
+                try:
+                    return await operation()
+                except ConnectionLoss:
+                    await self._coordination.wait_connected()
+
+    def _check_session(self) -> None:
+        if self.session_id is not None and self.session_id != self._coordination.session_id:
+            raise SessionExpired
 
     async def write(self, op: Op) -> OpResult:
         """multi[check of the epoch, op], repeated over lost connections."""
@@ -132,6 +142,7 @@ class Fence:
         async with self._in_flight:
             uncertain = False
             while True:
+                self._check_session()
                 try:
                     written = (await self._guarded(SetData(path, data, version)))[1]
                     assert isinstance(written, Stat)
@@ -143,9 +154,11 @@ class Fence:
                 except BadVersion:
                     if not uncertain:
                         raise
-                    found, stat = await retry_until_connected(
-                        self._coordination, lambda: self._coordination.get(path)
-                    )
+                    try:
+                        found, stat = await self._coordination.get(path)
+                    except ConnectionLoss:
+                        await self._coordination.wait_connected()
+                        continue
                     if found != data or stat.version != version + 1:
                         raise
                     return stat
