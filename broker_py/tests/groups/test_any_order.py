@@ -47,7 +47,7 @@ class Client:
             response = self.joining.response
             self.joining = None
             if response.error_code == E.NONE:
-                assert response.generation_id > self.generation or self.instance is not None
+                assert response.generation_id >= 1
                 self.member_id, self.generation = response.member_id, response.generation_id
                 self.is_leader = response.leader == response.member_id
                 self.members = tuple(member.member_id for member in response.members)

@@ -181,10 +181,12 @@ async def test_large_log_is_read_in_pieces_and_others_get_their_turn() -> None:
     after = Harness(replicas=before.replicas, offsets_load_buffer_size=len(log.data) // 10)
     after.groups.start()
     after.groups.on_election(partition, 0)
-    for turns in range(1_000):
+    turns = 0
+    for _ in range(1_000):
         if after.owns_all():
             break
         await asyncio.sleep(0)
+        turns += 1
     assert 10 <= log.reads <= 13
     assert turns > 10
     assert after.fetch() == {("topic", index): 299 for index in range(20)}
