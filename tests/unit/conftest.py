@@ -6,10 +6,5 @@ from __future__ import annotations
 import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-NAMESPACE = ROOT / ".cache" / "collections" / "ansible_collections" / "commitlog"
-
-NAMESPACE.mkdir(parents=True, exist_ok=True)
-if not (NAMESPACE / "kafka").exists():
-    (NAMESPACE / "kafka").symlink_to(ROOT)
-sys.path.insert(0, str(NAMESPACE.parents[1]))
+# Holds a link to the checkout under its collection name, for ansible.cfg too.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / ".collections"))
