@@ -201,7 +201,7 @@ class Log:
         try:
             if leader_epoch != self.leader_epochs.latest_epoch and leader_epoch >= 0:
                 self.leader_epochs.assign(leader_epoch, offset)
-            segment = self._write(ready, header.last_offset, header.max_timestamp, header.last_offset, offset)
+            segment = self._write(ready, ((0, header),), header.max_timestamp)
             if header.producer_id >= 0:
                 self._account(segment, header, marker)
             self._after_append()
@@ -211,20 +211,22 @@ class Log:
             offset, header.last_offset, append_time_ms, self.log_start_offset, False, len(ready), leader_epoch
         )
 
-    def append_as_follower(self, records: Buffer) -> AppendInfo:
-        """Append batches as the leader sent them; a partial batch at the end is left out."""
-        headers = self._check_replicated(records)
+    def append_as_follower(self, records: Buffer, *, leader_epoch: int | None = None) -> AppendInfo:
+        """Append batches as the leader sent them; a partial batch at the end is left out.
+
+        leader_epoch is what the follower knows: batches of a later epoch are left out too (KAFKA-18723),
+        since the leader's answer may be newer than the truncation that this follower has done.
+        """
+        headers = self._check_replicated(records, leader_epoch)
         if not headers:
             return AppendInfo(-1, -1, NO_TIMESTAMP, self.log_start_offset, False, 0)
         first, last = headers[0][1], headers[-1][1]
         size = headers[-1][0] + last.size
-        newest = max((header for _, header in headers), key=lambda header: header.max_timestamp)
+        newest = max(header.max_timestamp for _, header in headers)
         valid = records if size == len(records) else memoryview(records)[:size]
         try:
             self._note_epochs(headers)
-            segment = self._write(
-                valid, last.last_offset, newest.max_timestamp, newest.last_offset, first.base_offset
-            )
+            segment = self._write(valid, headers, newest)
             for position, header in headers:
                 if header.producer_id >= 0:
                     data = memoryview(records)[position : position + header.size]
@@ -242,10 +244,12 @@ class Log:
             last.leader_epoch,
         )
 
-    def _check_replicated(self, records: Buffer) -> list[tuple[int, BatchHeader]]:
-        headers = list(iterate_headers(records))
+    def _check_replicated(self, records: Buffer, leader_epoch: int | None) -> list[tuple[int, BatchHeader]]:
+        headers: list[tuple[int, BatchHeader]] = []
         expected = self.log_end_offset
-        for position, header in headers:
+        for position, header in iterate_headers(records):
+            if leader_epoch is not None and header.leader_epoch > leader_epoch:
+                break
             if not check_crc(records, position, header):
                 raise CorruptBatch(
                     f"Record is corrupt (stored crc = {header.crc}) in topic partition {self.name}."
@@ -254,9 +258,10 @@ class Log:
                 raise UnexpectedAppendOffset(
                     f"Unexpected offset in append to {self.name}. Offset {header.base_offset} is less than "
                     f"the next offset {expected}. Log start offset = {self.log_start_offset}",
-                    headers[0][1].base_offset,
-                    headers[-1][1].last_offset,
+                    header.base_offset,
+                    header.last_offset,
                 )
+            headers.append((position, header))
             expected = header.next_offset
         return headers
 
@@ -269,10 +274,11 @@ class Log:
                 self.leader_epochs.assign(header.leader_epoch, header.base_offset)
 
     def _write(
-        self, records: Buffer, last_offset: int, max_timestamp: int, offset_of_max: int, first_offset: int
+        self, records: Buffer, batches: Sequence[tuple[int, BatchHeader]], max_timestamp: int
     ) -> LogSegment:
         config = self.config
         size = len(records)
+        last_offset = batches[-1][1].last_offset
         if size > config.segment_bytes:
             raise KafkaError(
                 ErrorCode.RECORD_LIST_TOO_LARGE,
@@ -284,8 +290,8 @@ class Log:
             size, max_timestamp, last_offset, self._now_ms(),
             config.segment_bytes, config.segment_ms, config.segment_index_bytes,
         ):  # fmt: skip
-            segment = self._roll(first_offset)
-        segment.append(records, last_offset, max_timestamp, offset_of_max, config.index_interval_bytes)
+            segment = self._roll(batches[0][1].base_offset)
+        segment.append(records, batches, config.index_interval_bytes)
         self.log_end_offset = last_offset + 1
         self._segments.remember(last_offset + 1, segment, segment.size)
         return segment
@@ -420,6 +426,7 @@ class Log:
             now_ms=self._now_ms(),
             clean=False,
         )
+        self.update_high_watermark(self.high_watermark)
 
     def _end_at(self, offset: int) -> None:
         self.log_end_offset = offset

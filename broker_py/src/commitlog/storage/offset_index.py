@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`.index`: from an offset to a file position (OffsetIndex).
 
-Entries of 8 bytes, big-endian: int32 last offset of the appended batches minus the segment's base offset,
-int32 file position where they begin. Sparse: one for about every index.interval.bytes of the log.
+Entries of 8 bytes, big-endian: int32 last offset of a batch minus the segment's base offset,
+int32 file position where it begins. Sparse: one for about every index.interval.bytes of the log.
 """
 
 from __future__ import annotations

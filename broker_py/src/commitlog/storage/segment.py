@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from commitlog.records.header import (
     BATCH_OVERHEAD,
@@ -170,9 +170,9 @@ class LogSegment:
         )
 
     def append(
-        self, records: Buffer, last_offset: int, max_timestamp: int, offset_of_max: int, index_interval: int
-    ) -> int:
-        """Write batches; returns their position. On an OSError the file is as long as before."""
+        self, records: Buffer, batches: Sequence[tuple[int, BatchHeader]], index_interval: int
+    ) -> None:
+        """Write batches, given with their places in records. On an OSError the file is as long as before."""
         position = self.size
         file = self._active or self.file
         try:
@@ -180,18 +180,17 @@ class LogSegment:
         except OSError:
             file.truncate(position)
             raise
+        self.size = position + len(records)
+        for at, header in batches:
+            if header.max_timestamp > self.max_timestamp[0]:
+                self._max_timestamp = (header.max_timestamp, header.last_offset)
+            if self._bytes_since_index_entry > index_interval:
+                self.offset_index.add(header.last_offset, position + at)
+                self.time_index.maybe_add(*self.max_timestamp)
+                self._bytes_since_index_entry = 0
+            self._bytes_since_index_entry += header.batch_length + LOG_OVERHEAD
         if position == 0:
-            self._first_timestamp = max_timestamp
-        if max_timestamp > self.max_timestamp[0]:
-            self._max_timestamp = (max_timestamp, offset_of_max)
-        if self._bytes_since_index_entry > index_interval:
-            self.offset_index.add(last_offset, position)
-            self.time_index.maybe_add(*self.max_timestamp)
-            self._bytes_since_index_entry = 0
-        length = len(records)
-        self._bytes_since_index_entry += length
-        self.size = position + length
-        return position
+            self._first_timestamp = batches[0][1].max_timestamp
 
     # ---- reading
 

@@ -84,7 +84,7 @@ class Validator:
             append_time_ms = now_ms
             stamp_log_append_time(records, 0, now_ms)
             header = read_header(records)
-        return Validated(records, header._replace(base_offset=next_offset), append_time_ms)
+        return Validated(records, BatchHeader(next_offset, *header[1:]), append_time_ms)
 
     def _only_batch(self, records: bytearray | memoryview, header: BatchHeader) -> memoryview:
         """The buffer is longer or shorter than its first batch: a partial second one is ignored."""

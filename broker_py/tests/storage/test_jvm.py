@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Byte for byte what Apache Kafka 3.9 leaves on disk, and Kafka's verdict on what this log leaves."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from commitlog.records.batch import Codec, build_batch
+from commitlog.records.control import end_transaction_marker
+from commitlog.storage.disk import LocalDisk
+from commitlog.storage.log import Log, UnexpectedAppendOffset
+from commitlog.storage.producer_snapshot import decode_snapshot, encode_snapshot
+from commitlog.wire.errors import KafkaError
+from tests.storage import jvm
+from tests.storage.settings import Settings
+from tests.storage.world import NOW_MS, batch, open_log
+
+pytestmark = [pytest.mark.jvm]
+
+
+@pytest.fixture(autouse=True)
+def _kafka() -> None:
+    jvm.require_kafka()
+
+
+def answer(log: Log, line: str) -> str:
+    """One command of ReferenceLog.java, done by this log."""
+    command, *words = line.split(" ")
+    try:
+        if command == "append":
+            origin = "client" if words[1] == "CLIENT" else "coordinator"
+            info = log.append_as_leader(bytearray.fromhex(words[2]), int(words[0]), origin=origin)
+            return f"{info.first_offset} {info.last_offset}"
+        if command == "follow":
+            info = log.append_as_follower(bytearray.fromhex(words[1]), leader_epoch=int(words[0]))
+            return f"{info.first_offset} {info.last_offset}"
+        if command == "hw":
+            return str(log.update_high_watermark(int(words[0])))
+        if command == "truncate":
+            return str(log.truncate_to(int(words[0]))).lower()
+        if command == "start":
+            return str(log.maybe_increment_log_start_offset(int(words[0]), "test")).lower()
+        if command == "retain":
+            return str(log.delete_old_segments(NOW_MS))
+        if command == "roll":
+            log.roll()
+            return str(log.segments()[-1].base_offset)
+        if command == "restart":
+            log.truncate_fully_and_start_at(int(words[0]))
+        elif command == "flush":
+            log.flush()
+        elif command == "close":
+            log.close()
+    except UnexpectedAppendOffset:
+        return "error UnexpectedAppendOffsetException"
+    except KafkaError as error:
+        return f"error {error.code.exception}"
+    return "ok"
+
+
+def summary(log: Log) -> str:
+    return (
+        f"log {log.log_start_offset} {log.log_end_offset} hw {log.high_watermark} "
+        f"lso {log.last_stable_offset} producers {len(log.producer_states.entries)} segments {len(log.segments())}"
+    )
+
+
+def play(log: Log, script: list[str]) -> list[str]:
+    return [*(answer(log, line) for line in script), summary(log)]
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    # Indexes of deleted segments are left out: Kafka does not trim them.
+    paths = (path for path in directory.iterdir() if not path.name.endswith("index.deleted"))
+    found = {path.name: path.read_bytes() for path in paths}
+    for name, data in found.items():
+        if ".snapshot" in name:  # Java writes producers in the order of its hash table
+            entries = sorted(decode_snapshot(data), key=lambda entry: entry.producer_id)
+            found[name] = encode_snapshot(entries)
+    return found
+
+
+def compare(tmp_path: Path, script: list[str], **config: int) -> None:
+    """The same script on both logs: same answers, same files."""
+    theirs = tmp_path / "theirs" / "t-0"
+    ours = tmp_path / "ours" / "t-0"
+    options = [f"{key.replace('_', '.')}={value}" for key, value in config.items()]
+    expected = jvm.reference(theirs, script, *options)
+    log = open_log(LocalDisk(), Settings(**config), log_dir=str(ours.parent), clean=True)
+    actual = play(log, script)
+    for line, theirs_said, ours_said in zip([*script, "summary"], expected, actual, strict=True):
+        assert ours_said == theirs_said, line[:200]
+    left, right = files(theirs), files(ours)
+    assert sorted(left) == sorted(right)
+    for name, data in left.items():
+        assert right[name].hex(" ") == data.hex(" "), name
+
+
+def random_batch(rng: random.Random, sequences: dict[int, int]) -> bytearray:
+    count = rng.randint(1, 5)
+    records = [
+        (NOW_MS + rng.randint(-5000, 5000), rng.randbytes(3), rng.randbytes(rng.randint(0, 900)), ())
+        for _ in range(count)
+    ]
+    producer = rng.choice([-1, -1, 1, 2, 3])
+    codec = rng.choice([Codec.NONE, Codec.NONE, Codec.GZIP, Codec.LZ4])
+    if producer < 0:
+        return build_batch(records, codec=codec)
+    sequence = sequences.get(producer, 0)
+    if rng.random() < 0.1:
+        sequence = max(0, sequence - rng.randint(1, 3))  # a duplicate, or a gap
+    else:
+        sequences[producer] = sequence + count
+    return build_batch(records, codec=codec, producer_id=producer, producer_epoch=0, base_sequence=sequence)
+
+
+def random_script(seed: int) -> list[str]:
+    rng = random.Random(seed)
+    sequences: dict[int, int] = {}
+    script = []
+    epoch = 0
+    for _ in range(120):
+        action = rng.random()
+        if action < 0.85:
+            epoch += rng.random() < 0.05
+            script.append(f"append {epoch} CLIENT {random_batch(rng, sequences).hex()}")
+        elif action < 0.9:
+            script.append(f"hw {rng.randint(0, 400)}")
+        elif action < 0.93:
+            script.append(f"truncate {rng.randint(0, 400)}")
+            sequences.clear()
+        elif action < 0.95:
+            script.append(f"start {rng.randint(0, 300)}")
+        elif action < 0.97:
+            script.append("retain")
+        elif action < 0.985:
+            script.append("roll")
+        else:
+            script.append("flush")
+    return [*script, "close"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_lives_leave_the_same_files(tmp_path: Path, seed: int) -> None:
+    compare(
+        tmp_path,
+        random_script(seed),
+        segment_bytes=20_000,
+        retention_bytes=40_000,
+        index_interval_bytes=500 + 1000 * (seed % 2),
+    )
+
+
+def test_transactions_leave_the_same_files(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    script = []
+    sequences = dict.fromkeys(range(5), 0)
+    for step in range(80):
+        producer = rng.randrange(5)
+        if rng.random() < 0.6:
+            data = build_batch(
+                [(NOW_MS + step, b"k", b"v" * 50, ())], producer_id=producer, producer_epoch=0,
+                base_sequence=sequences[producer], is_transactional=True,
+            )  # fmt: skip
+            sequences[producer] += 1
+            script.append(f"append 3 CLIENT {data.hex()}")
+        else:
+            marker = end_transaction_marker(
+                timestamp=NOW_MS + step, producer_id=producer, producer_epoch=0,
+                committed=rng.random() < 0.5, coordinator_epoch=1,
+            )  # fmt: skip
+            script.append(f"append 3 COORDINATOR {marker.hex()}")
+        if step % 10 == 9:
+            script.append(f"hw {step - 5}")
+    compare(tmp_path, [*script, "truncate 60", "close"], segment_bytes=2000)
+
+
+def test_followers_leave_the_same_files(tmp_path: Path) -> None:
+    script = []
+    offset = 0
+    for step in range(40):
+        pieces = bytearray()
+        for _ in range(step % 4 + 1):
+            pieces += batch([b"x" * 100] * 2, base_offset=offset, leader_epoch=step // 10)
+            offset += 2 + (step % 7 == 0)  # compaction at the leader leaves gaps
+        script.append(f"follow {step // 10} {pieces.hex()}")
+    script.append(f"follow 3 {batch(base_offset=3).hex()}")
+    newer = batch(base_offset=offset, leader_epoch=3) + batch(base_offset=offset + 1, leader_epoch=9)
+    script.append(f"follow 3 {newer.hex()}")
+    compare(tmp_path, [*script, "close"], segment_bytes=4000, index_interval_bytes=300)
+
+
+def test_a_log_time_topic_leaves_the_same_files(tmp_path: Path) -> None:
+    script = [f"append 0 CLIENT {batch([b'x', b'y'], timestamp=5).hex()}" for _ in range(10)]
+    compare(tmp_path, [*script, "close"], message_timestamp_type="LogAppendTime")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP, Codec.SNAPPY, Codec.LZ4, Codec.ZSTD])
+def test_kafka_reads_every_codec(tmp_path: Path, codec: Codec) -> None:
+    log = open_log(LocalDisk(), log_dir=str(tmp_path))
+    log.append_as_leader(batch([b"x" * 100_000, b"", b"y"], codec=codec), 0)
+    log.close()
+    said = jvm.dump(tmp_path / "t-0" / f"{0:020d}.log", options=("--deep-iteration", "--print-data-log"))
+    assert "isvalid: true" in said
+    assert f"payload: {'x' * 100_000}" in said
+    assert "isvalid: false" not in said
+
+
+def test_kafka_finds_no_fault_in_indexes(tmp_path: Path) -> None:
+    log = open_log(LocalDisk(), Settings(segment_bytes=30_000), log_dir=str(tmp_path))
+    for i in range(100):
+        log.append_as_leader(batch(b"x" * 700, timestamp=NOW_MS + (i * 37) % 50), i // 40)
+    log.close()
+    for path in sorted((tmp_path / "t-0").glob("*.*index")):
+        said = jvm.dump(path)
+        assert "offset: " in said
+        assert "Mismatch" not in said
+        assert "timestamp mismatch" not in said
+        assert "out of order" not in said
+
+
+def test_kafka_takes_over_after_a_kill(tmp_path: Path) -> None:
+    log = open_log(LocalDisk(), Settings(segment_bytes=5000), log_dir=str(tmp_path))
+    for i in range(50):
+        fields = {"producer_id": 9, "producer_epoch": 0, "base_sequence": i}
+        log.append_as_leader(batch(b"x" * 300, **fields), i // 20)  # type: ignore[arg-type]
+    directory = tmp_path / "t-0"
+    newest = max(directory.glob("*.log"))
+    newest.write_bytes(newest.read_bytes() + b"\0" * 40)
+    script = [f"append 3 CLIENT {batch(producer_id=9, producer_epoch=0, base_sequence=50).hex()}", "close"]
+    said = jvm.reference(directory, script, "segment.bytes=5000", opened="unclean 0")
+    assert said[0] == "50 50"
+    assert said[-1] == f"log 0 51 hw 0 lso 0 producers 1 segments {len(log.segments())}"
+
+
+def test_this_log_takes_over_from_kafka_after_a_kill(tmp_path: Path) -> None:
+    directory = tmp_path / "t-0"
+    script = [
+        f"append {i // 20} CLIENT {batch(b'x' * 300, producer_id=9, producer_epoch=0, base_sequence=i).hex()}"
+        for i in range(50)
+    ]
+    jvm.reference(directory, script, "segment.bytes=5000")  # never closed: indexes are 10 MiB of mostly zeros
+    log = open_log(LocalDisk(), Settings(segment_bytes=5000), log_dir=str(tmp_path))
+    assert summary(log).startswith("log 0 50 ")
+    assert log.leader_epochs.entries == [(0, 0), (1, 20), (2, 40)]
+    info = log.append_as_leader(batch(producer_id=9, producer_epoch=0, base_sequence=50), 3)
+    assert info.first_offset == 50
+    log.close()
+    assert max(path.stat().st_size for path in directory.glob("*.*index")) < 500
