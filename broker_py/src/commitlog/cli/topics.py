@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kafka-topics.sh: create, list, describe, alter and delete topics (Kafka's `TopicCommand`).
+
+With --bootstrap-server it asks the brokers and prints what Kafka 3.9 prints; with --zookeeper it writes and
+reads znodes and prints what Kafka 0.8 printed. Whatever goes wrong is one line on standard error, and exit
+status 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from commitlog import __version__
+from commitlog.cli.jopt import ArgumentError
+from commitlog.cli.topics_options import TopicCommand, parse_command, usage
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if "--help" in arguments:
+        print(usage())
+        return 0
+    if "--version" in arguments:
+        print(f"3.9.0 (commitlog {__version__})")
+        return 0
+    try:
+        if not arguments:
+            raise ArgumentError("Create, delete, describe, or change a topic: --help shows how.")
+        command = parse_command(arguments)
+        return _run(command)
+    except ArgumentError as error:
+        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output is gone; Python would complain of the flush at exit
+    return 1
+
+
+def _run(command: TopicCommand) -> int:
+    """Each way has its own imports, so that the tool starts quickly."""
+    import asyncio
+
+    from commitlog.cli.topics_errors import FAILURES, one_line
+
+    try:
+        if command.zookeeper is not None:
+            from commitlog.cli.topics_zookeeper import run_with_zookeeper
+
+            asyncio.run(run_with_zookeeper(command, command.zookeeper))
+        else:
+            from commitlog.cli.topics_bootstrap import run_with_brokers
+
+            asyncio.run(run_with_brokers(command))
+    except FAILURES as error:
+        print(f"Error while executing topic command : {one_line(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
