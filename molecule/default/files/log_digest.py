@@ -3,7 +3,8 @@
 
     log_digest.py DIRECTORY OFFSET
 
-Reads record batches v2 by their header alone (base offset, length, ..., count at byte 57), so that it shares nothing with the broker that wrote them.
+Reads record batches v2 by their header alone (base offset, length, ..., count at byte 57),
+so that it shares nothing with the broker that wrote them.
 """
 
 import hashlib

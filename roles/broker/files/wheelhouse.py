@@ -148,7 +148,6 @@ def gather(arguments: argparse.Namespace) -> dict[str, object]:
         wheel.read_bytes(),
         Path(arguments.constraints).read_bytes(),
         arguments.extras,
-        arguments.packages,
         arguments.target,
     ]
     name = hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]
