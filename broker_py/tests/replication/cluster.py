@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Brokers wired together in one process: real logs, API handlers and wire codec, but no sockets.
 
-A connection is a direct call that passes through encode and decode on both ways, so that what a follower sends
+A connection is a direct call through encode and decode on both ways, so that what a follower sends
 is what its version allows. The controller is a table with the rules of KafkaController.alterPartition.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,6 +58,7 @@ from commitlog.wire.messages.update_metadata_request import (
     UpdateMetadataTopicState,
 )
 from commitlog.wire.regions import FileRegion
+from tests.replication.virtual_time import run
 
 LISTENER = "PLAINTEXT"
 EPOCH_MS = 1_700_000_000_000
@@ -75,9 +76,14 @@ APIS: dict[int, Api] = {
 
 
 class FastDisk(LocalDisk):
-    """A disk that forgets to sync: these tests lose no power."""
+    """A disk that does not sync: these tests lose no power."""
 
     def fsync_dir(self, path: str) -> None: ...
+
+    def write_atomic(self, path: str, data: bytes, *, sync: bool = True) -> None:
+        temporary = Path(path + ".tmp")
+        temporary.write_bytes(data)
+        temporary.replace(path)
 
 
 def now_ms() -> int:
@@ -383,6 +389,33 @@ class Cluster:
             self.leader_and_isr(topic, index, is_new=True)
         return topic_id
 
+    async def crash(self, broker_id: int, *, unclean: bool = False) -> None:
+        """kill -9, and what the controller does about it: elect from the ISR, or from all that live when unclean."""
+        await self.nodes[broker_id].kill()
+        self.update_metadata()
+        for (topic, index), record in self.partitions.items():
+            if broker_id not in record.replicas:
+                continue
+            isr = [broker for broker in record.isr if broker in self.alive]
+            candidates = [broker for broker in record.replicas if broker in isr]
+            if not candidates and unclean:
+                candidates = isr = [broker for broker in record.replicas if broker in self.alive][:1]
+            # The last of the ISR stays in it: only it can say what was committed.
+            leader = record.leader if record.leader in isr else next(iter(candidates), -1)
+            self.elect(topic, leader, isr or record.isr, index)
+
+    async def recover(self, broker_id: int, *, unclean: bool = False) -> None:
+        """The broker is back: it gets its partitions, and leads those that had nobody left."""
+        await self.nodes[broker_id].start()
+        self.update_metadata()
+        for (topic, index), record in self.partitions.items():
+            if broker_id not in record.replicas:
+                continue
+            if record.leader == -1 and (broker_id in record.isr or unclean):
+                self.elect(topic, broker_id, [broker_id], index)
+            else:
+                self.leader_and_isr(topic, index, to=[broker_id])
+
     def elect(self, topic: str, leader: int, isr: Sequence[int] | None = None, index: int = 0) -> None:
         """A new leader, with a new epoch; everybody alive is told."""
         record = self.partitions[topic, index]
@@ -532,3 +565,17 @@ class Cluster:
         if any(broker_id not in self.alive for broker_id in isr):
             return ErrorCode.INELIGIBLE_REPLICA
         return ErrorCode.NONE
+
+
+def scenario(
+    path: Path, main: Callable[[Cluster], Awaitable[None]], *brokers: int, **settings: object
+) -> None:
+    """Run one story over brokers 0, 1 and 2 (or those named) in virtual time."""
+
+    async def body() -> None:
+        cluster = Cluster(path, settings)
+        await cluster.start(*(brokers or (0, 1, 2)))
+        await main(cluster)
+        await cluster.stop()
+
+    run(body())

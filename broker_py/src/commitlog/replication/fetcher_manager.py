@@ -42,6 +42,9 @@ class FetcherManager:
         self._fetchers: dict[tuple[int, int], Fetcher] = {}
         self._stopping: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        return len(self._fetchers)
+
     def add(self, partition: Partition, topic_id: bytes, leader_id: int, endpoint: Endpoint) -> None:
         """Copy the partition from that broker."""
         index = fetcher_index(partition.topic, partition.partition, self._config.num_replica_fetchers)
