@@ -102,9 +102,9 @@ class Host:
     def alive(self) -> bool:
         return self.life.alive
 
-    def run(self, function: Callable[..., T], *args: Any) -> T:
+    def run(self, function: Callable[..., T], *args: Any, **named: Any) -> T:
         """Call a function as code of this host."""
-        return self.life.context.copy().run(function, *args)
+        return self.life.context.copy().run(function, *args, **named)
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task of this host. Do not await it past the host's death: it would never be done."""

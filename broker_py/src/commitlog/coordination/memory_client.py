@@ -9,6 +9,7 @@ way.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -49,9 +50,14 @@ T = TypeVar("T")
 
 
 class _Channel:
-    """One direction of a connection: what is sent arrives later, in order."""
+    """One direction of a connection: what is sent arrives later, in order.
 
-    def __init__(self) -> None:
+    It arrives in the client's context, whoever sent it: a watch callback is code of the broker that left the
+    watch, and a simulator tells brokers apart by their contexts.
+    """
+
+    def __init__(self, context: contextvars.Context) -> None:
+        self._context = context
         self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
         self._timer: asyncio.Handle | None = None
 
@@ -67,9 +73,9 @@ class _Channel:
     def _schedule(self) -> None:
         loop, due = asyncio.get_running_loop(), self._waiting[0][0]
         if due <= loop.time():
-            self._timer = loop.call_soon(self._deliver)
+            self._timer = loop.call_soon(self._deliver, context=self._context)
         else:
-            self._timer = loop.call_at(due, self._deliver)
+            self._timer = loop.call_at(due, self._deliver, context=self._context)
 
     def _deliver(self) -> None:
         self._timer = None
@@ -100,7 +106,8 @@ class MemoryCoordination:
         self._closed = False
         self._cut_off = False
         self._connected = asyncio.Event()
-        self._requests, self._answers = _Channel(), _Channel()
+        self._context = contextvars.copy_context()
+        self._requests, self._answers = _Channel(self._context), _Channel(self._context)
         self._pending: list[asyncio.Future[object]] = []
         self._listeners: list[SessionListener] = []
         self._watches = Watches(lambda event: log.exception("A watch callback failed on %s", event))
@@ -183,7 +190,7 @@ class MemoryCoordination:
     def session_ended(self) -> None:
         """The ensemble ended the session of a connected client."""
         self._suspend(SessionExpired)
-        asyncio.get_running_loop().call_soon(self._expire)
+        asyncio.get_running_loop().call_soon(self._expire, context=self._context)
 
     def _connect(self) -> None:
         self._session_id = self._ensemble.open_session(self)
