@@ -139,7 +139,7 @@ def parse_partition_name(log_dir: str, name: str) -> tuple[str, int]:
     if not dash or not topic or not (partition.isascii() and partition.isdigit()):
         raise StorageError(
             f"Found directory {posixpath.join(log_dir, name)}, '{name}' is not in the form of "
-            "topic-partition or topic-partition.uniqueId-delete (if marked for deletion). Kafka's log directories "
-            "(and children) should only contain Kafka topic data."
+            "topic-partition or topic-partition.uniqueId-delete (if marked for deletion). Kafka's log "
+            "directories (and children) should only contain Kafka topic data."
         )
     return topic, int(partition)

@@ -20,6 +20,7 @@ from commitlog.storage.checkpoint import HIGH_WATERMARK, LOG_START_OFFSET, RECOV
 from commitlog.storage.disk import Disk
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.log import Log, LogHooks
+from commitlog.storage.log_base import LogBase
 from commitlog.storage.log_config import LogConfig
 from commitlog.storage.log_dir import (
     DELETE_SUFFIX,
@@ -340,10 +341,10 @@ class LogManager:
         await asyncio.get_running_loop().run_in_executor(None, self._disk.remove_tree, path)
         _log.info("Deleted log in %s.", path)
 
-    def _flush_later(self, log: Log, offset: int) -> None:
+    def _flush_later(self, log: LogBase, offset: int) -> None:
         self._spawn("Flushing a rolled segment", self._flush(log, offset))
 
-    async def _flush(self, log: Log, offset: int) -> None:
+    async def _flush(self, log: LogBase, offset: int) -> None:
         try:
             pending = log.segments_to_flush(offset)
             await asyncio.get_running_loop().run_in_executor(None, log.flush_segments, pending)

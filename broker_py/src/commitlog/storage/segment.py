@@ -227,16 +227,17 @@ class LogSegment:
                 at += header.size
             position += at
 
-    def find(self, offset: int, position: int | None = None) -> tuple[int, BatchHeader] | None:
-        """The first batch whose last offset is >= offset; position is a known place not after it."""
-        start = self.offset_index.lookup(offset) if position is None else position
-        first = True
+    def find(self, offset: int) -> tuple[int, BatchHeader] | None:
+        """The first batch whose last offset is >= offset. Raises CorruptBatch, also for a wrong index."""
+        start = reached = self.offset_index.lookup(offset)
         for found, header in self.headers(start, self.size):
-            if first and start and position is None and header.base_offset > offset:
+            if found == start > 0 and header.base_offset > offset:
                 raise CorruptBatch(f"Index {self.offset_index.path} points past offset {offset}")
-            first = False
             if header.base_offset + header.last_offset_delta >= offset:
                 return found, header
+            reached = found + header.size
+        if reached != self.size:
+            raise CorruptBatch(f"No batch at position {reached} of {self.path}")
         return None
 
     def last_boundary(self, start: int, limit: int) -> tuple[int, int | None]:
