@@ -64,7 +64,8 @@ def answer(log: Log, line: str) -> str:
 def summary(log: Log) -> str:
     return (
         f"log {log.log_start_offset} {log.log_end_offset} hw {log.high_watermark} "
-        f"lso {log.last_stable_offset} producers {len(log.producer_states.entries)} segments {len(log.segments())}"
+        f"lso {log.last_stable_offset} producers {len(log.producer_states.entries)} "
+        f"segments {len(log.segments())}"
     )
 
 
@@ -238,10 +239,10 @@ def test_kafka_takes_over_after_a_kill(tmp_path: Path) -> None:
 
 def test_this_log_takes_over_from_kafka_after_a_kill(tmp_path: Path) -> None:
     directory = tmp_path / "t-0"
-    script = [
-        f"append {i // 20} CLIENT {batch(b'x' * 300, producer_id=9, producer_epoch=0, base_sequence=i).hex()}"
-        for i in range(50)
-    ]
+    script = []
+    for i in range(50):
+        data = batch(b"x" * 300, producer_id=9, producer_epoch=0, base_sequence=i)
+        script.append(f"append {i // 20} CLIENT {data.hex()}")
     jvm.reference(directory, script, "segment.bytes=5000")  # never closed: indexes are 10 MiB of mostly zeros
     log = open_log(LocalDisk(), Settings(segment_bytes=5000), log_dir=str(tmp_path))
     assert summary(log).startswith("log 0 50 ")

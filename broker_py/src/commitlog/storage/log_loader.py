@@ -28,11 +28,11 @@ from commitlog.storage.segment import (
     DELETED,
     INDEX,
     LOG,
-    MAX_RELATIVE_OFFSET,
     SWAP,
     TIME_INDEX,
     TXN_INDEX,
     LogSegment,
+    check_offsets,
     file_name,
     headers_of,
 )
@@ -231,7 +231,7 @@ class LogLoader:
         expected = segment.base_offset
         try:
             for position, header, data in segment.batches(0, segment.size):
-                _check_offsets(header, expected, segment.base_offset)
+                check_offsets(header, expected, segment.base_offset)
                 last_entry = segment.note_recovered(position, header, last_entry, interval)
                 if header.magic >= 2:
                     self._note_batch(segment, header, data, epochs, producers)
@@ -306,14 +306,6 @@ class LogLoader:
 def _may_hold_from(segment: LogSegment, segments: Segments, offset: int) -> bool:
     following = segments.after(segment)
     return following is None or following.base_offset > offset
-
-
-def _check_offsets(header: BatchHeader, expected: int, base_offset: int) -> None:
-    """The base offset is not under the CRC, but it has to grow and to fit the index."""
-    if header.magic >= 2 and header.base_offset < expected:
-        raise CorruptBatch(f"Batch offset {header.base_offset} is less than the next offset {expected}")
-    if header.last_offset < expected or header.last_offset - base_offset > MAX_RELATIVE_OFFSET:
-        raise CorruptBatch(f"Batch's last offset {header.last_offset} does not fit its segment")
 
 
 def _offset_of(name: str) -> int | None:

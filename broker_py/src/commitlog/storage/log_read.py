@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from commitlog.records.header import CorruptBatch, read_header
 from commitlog.storage.segment import LogSegment
 from commitlog.storage.segments import Segments
-from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.regions import FileRegion
 
 _log = logging.getLogger("commitlog.storage.log_read")
 _HEADER_BYTES = 61
+_REPORTS = 100
 
 
 @dataclass(slots=True, frozen=True)
@@ -50,7 +50,7 @@ class LogReader:
     name: str
     segments: Segments
     index_interval: int
-    _reported: set[tuple[int, int]] = field(default_factory=set)
+    _reported: set[tuple[int, str]] = field(default_factory=set)
     _reindexed: set[int] = field(default_factory=set)
 
     def read(
@@ -115,10 +115,8 @@ class LogReader:
         except CorruptBatch as reason:
             if self._reindex(segment):
                 return self._find(segment, offset)
-            self._report(segment, offset, reason.message or "")
-            raise KafkaError(
-                ErrorCode.CORRUPT_MESSAGE, self._damage_text(segment, reason.message)
-            ) from reason
+            self._report(segment, f"looking for offset {offset}: {reason.message}", reason.message or "")
+            raise CorruptBatch(self._damage_text(segment, reason.message)) from reason
         return None if found is None else found[0]
 
     def _limit(self, segment: LogSegment, upper_offset: int, log_end_offset: int) -> int:
@@ -159,9 +157,9 @@ class LogReader:
 
     def _before_damage(self, segment: LogSegment, position: int, bad: tuple[int, str]) -> int:
         """Where a read that met a bad batch has to end. CORRUPT_MESSAGE when that is its first."""
-        self._report(segment, bad[0], bad[1])
+        self._report(segment, f"at position {bad[0]}: {bad[1]}", f"{bad[0]}")
         if bad[0] <= position:
-            raise KafkaError(ErrorCode.CORRUPT_MESSAGE, self._damage_text(segment, bad[1]))
+            raise CorruptBatch(self._damage_text(segment, bad[1]))
         return bad[0]
 
     def _reindex(self, segment: LogSegment) -> bool:
@@ -175,13 +173,13 @@ class LogReader:
         _log.warning("[Log %s] Rebuilt offset index of segment %d", self.name, segment.base_offset)
         return True
 
-    def _report(self, segment: LogSegment, where: int, reason: str) -> None:
-        if (segment.base_offset, where) not in self._reported:
-            self._reported.add((segment.base_offset, where))
+    def _report(self, segment: LogSegment, what: str, key: str) -> None:
+        """Say it once."""
+        if (segment.base_offset, key) not in self._reported and len(self._reported) < _REPORTS:
+            self._reported.add((segment.base_offset, key))
             _log.error(
-                "[Log %s] Corruption found in segment %s at position %d, not serving it: %s",
-                self.name, segment.path, where, reason,
-            )  # fmt: skip
+                "[Log %s] Corruption found in segment %s, not serving it, %s", self.name, segment.path, what
+            )
 
     def _damage_text(self, segment: LogSegment, reason: str | None) -> str:
         return f"Corruption in segment {segment.base_offset} of {self.name}: {reason}"

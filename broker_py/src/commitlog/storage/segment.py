@@ -60,6 +60,14 @@ def headers_of(file: File, position: int, end: int) -> Iterator[tuple[int, Batch
         position = following
 
 
+def check_offsets(header: BatchHeader, expected: int, base_offset: int) -> None:
+    """The base offset is not under the CRC, but it has to grow and to fit the index. Raises CorruptBatch."""
+    if header.magic >= 2 and header.base_offset < expected:
+        raise CorruptBatch(f"Batch offset {header.base_offset} is less than the next offset {expected}")
+    if not expected <= header.last_offset <= base_offset + MAX_RELATIVE_OFFSET:
+        raise CorruptBatch(f"Batch's last offset {header.last_offset} does not fit its segment")
+
+
 class LogSegment:
     """A segment. Positions are bytes from the start of its .log file."""
 
@@ -323,8 +331,11 @@ class LogSegment:
         """Write the offset index anew from batch headers; False, and no change, when those are damaged."""
         entries = []
         last_entry = 0
+        expected = self.base_offset
         try:
             for position, header in self.headers(0, self.size):
+                check_offsets(header, expected, self.base_offset)
+                expected = header.next_offset
                 if position - last_entry > interval:
                     entries.append((header.last_offset, position))
                     last_entry = position
