@@ -108,7 +108,8 @@ def _partition_line(topic: Topic, partition: Partition, *, with_elr: bool) -> st
         f"\tReplicas: {_joined(partition.replicas)}\tIsr: {_joined(partition.isr)}"
     )
     if partition.adding or partition.removing:
-        line += f"\tAdding Replicas: {_joined(partition.adding)}\tRemoving Replicas: {_joined(partition.removing)}"
+        line += f"\tAdding Replicas: {_joined(partition.adding)}"
+        line += f"\tRemoving Replicas: {_joined(partition.removing)}"
     if with_elr:
         # Eligible leader replicas (KIP-966) exist under KRaft only.
         return line + "\tElr: N/A\tLastKnownElr: N/A"

@@ -30,7 +30,8 @@ Runs Apache ZooKeeper with the settings of a properties file.
 
 Environment: ZOOKEEPER_HOME, an unpacked Apache ZooKeeper (default: libs/zookeeper of the installation, then
 Debian's libzookeeper-java); JAVA_HOME; KAFKA_HEAP_OPTS (default: -Xmx512M -Xms512M); KAFKA_OPTS;
-KAFKA_JVM_PERFORMANCE_OPTS; LOG_DIR; KAFKA_HOME, the installation (default: the directory above this script's bin/).
+KAFKA_JVM_PERFORMANCE_OPTS; LOG_DIR; KAFKA_HOME, the installation (default: the directory above this
+script's bin/).
 """
 DEFAULT_HEAP = "-Xmx512M -Xms512M"
 DEFAULT_PERFORMANCE = "-server -XX:+UseSerialGC -Djava.awt.headless=true"
