@@ -390,7 +390,7 @@ class Cluster:
         return topic_id
 
     async def crash(self, broker_id: int, *, unclean: bool = False) -> None:
-        """kill -9, and what the controller does about it: elect from the ISR, or from all that live when unclean."""
+        """kill -9, and what the controller does: elect from the ISR, or from all that live when unclean."""
         await self.nodes[broker_id].kill()
         self.update_metadata()
         for (topic, index), record in self.partitions.items():

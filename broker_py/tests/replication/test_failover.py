@@ -177,7 +177,7 @@ def test_a_follower_below_the_leaders_log_start_begins_there(tmp_path: Path) -> 
 
 
 def test_a_log_start_inside_a_batch(tmp_path: Path) -> None:
-    """DeleteRecords cut the leader's first batch: a new follower gets the whole batch, and the leader's start."""
+    """DeleteRecords cut the leader's first batch: a follower gets all of it, and the leader's start."""
 
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0, 1])
@@ -192,9 +192,9 @@ def test_a_log_start_inside_a_batch(tmp_path: Path) -> None:
     scenario(tmp_path, main, 0, 1)
 
 
-@pytest.mark.parametrize("seed", range(400))
+@pytest.mark.parametrize("seed", range(12))
 def test_nothing_acknowledged_is_lost(tmp_path: Path, seed: int) -> None:
-    """Three replicas, two must have each record, clean elections only: crashes, cuts and elections in any order."""
+    """Three replicas, two must have each record, clean elections: crashes and cuts in any order."""
 
     async def main(cluster: Cluster) -> None:
         rng = random.Random(seed)

@@ -99,11 +99,11 @@ def test_a_lagging_high_watermark_is_not_available_for_latest_and_what_lies_beyo
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0, 1, 2])
         await cluster.nodes[0].produce("t", b"a")
-        cluster.nodes[0].log("t").update_high_watermark(0)
-        for broker in (1, 2):
-            cluster.partition_network(0, broker)
-        cluster.elect("t", 0)
-        node = cluster.nodes[0]
+        node = cluster.nodes[1]
+        node.log("t").update_high_watermark(0)
+        for broker in (0, 2):
+            cluster.partition_network(1, broker)
+        cluster.elect("t", 1)
         assert code_of(node, -1) is ErrorCode.OFFSET_NOT_AVAILABLE
         assert code_of(node, 0) is ErrorCode.OFFSET_NOT_AVAILABLE
         assert node.replicas.list_offset("t", 0, -2).offset == 0

@@ -12,6 +12,7 @@ from commitlog.wire.errors import ErrorCode
 from tests.replication.cluster import Cluster, scenario
 from tests.replication.virtual_time import until
 
+
 def test_a_follower_has_the_leaders_bytes_and_learns_the_high_watermark(tmp_path: Path) -> None:
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0, 1])
@@ -108,7 +109,7 @@ def test_an_isr_that_shrinks_below_the_minimum_after_the_append(tmp_path: Path) 
         await cluster.nodes[0].produce("t", b"a")
         waiting = cluster.nodes[0].append("t", b"b", timeout_ms=120_000)
         assert not isinstance(waiting, list)
-        # The follower gets the record and confirms it, but the controller has dropped it from the ISR meanwhile.
+        # The follower confirms the record, but the controller has dropped it from the ISR meanwhile.
         leader = cluster.nodes[0].partition("t")
         leader.in_sync.assign([0, 1], [0])
         leader.log_or_raise().update_high_watermark(2)
@@ -168,7 +169,14 @@ def test_more_than_one_response_of_data_is_copied(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("ibp", "with_id", "expected"),
-    [("3.9", True, 17), ("3.9", False, 12), ("3.4", True, 13), ("3.0", True, 12), ("2.6", True, 11), ("1.0", False, 5)],
+    [
+        ("3.9", True, 17),
+        ("3.9", False, 12),
+        ("3.4", True, 13),
+        ("3.0", True, 12),
+        ("2.6", True, 11),
+        ("1.0", False, 5),
+    ],
 )
 def test_the_fetch_version_follows_the_inter_broker_protocol(
     tmp_path: Path, ibp: str, with_id: bool, expected: int

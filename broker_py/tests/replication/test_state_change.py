@@ -253,7 +253,11 @@ def test_stop_replica_of_an_older_epoch_is_fenced(tmp_path: Path) -> None:
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0, 1])
         cluster.elect("t", 0)
-        for epoch, expected in ((0, ErrorCode.FENCED_LEADER_EPOCH), (1, ErrorCode.NONE), (-1, ErrorCode.NONE)):
+        for epoch, expected in (
+            (0, ErrorCode.FENCED_LEADER_EPOCH),
+            (1, ErrorCode.NONE),
+            (-1, ErrorCode.NONE),
+        ):
             response = cluster.stop_replica("t", 0, delete=False, leader_epoch=epoch)
             assert response.partition_errors[0].error_code == expected
 
