@@ -4,12 +4,15 @@ meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from commitlog.coordination.client import ClientClosed, CoordinationTimeout
+from commitlog.coordination.client import ClientClosed, ConnectionLoss, CoordinationTimeout
 from commitlog.coordination.kazoo_client import KazooCoordination
 from commitlog.coordination.kazoo_words import split_connect_string, unresolvable_hosts
-from tests.real_zookeeper import free_port
+from tests.coordination.conftest import ZooKeeperWorld
+from tests.real_zookeeper import ZooKeeperProcess, free_port
 
 
 async def test_nobody_listens() -> None:
@@ -26,6 +29,24 @@ async def test_an_unknown_host_is_named() -> None:
     client = KazooCoordination("cafka1.invalid:2181", connection_timeout_ms=300)
     with pytest.raises(CoordinationTimeout, match=r"unknown host cafka1\.invalid"):
         await client.start()
+
+
+@pytest.mark.zookeeper
+async def test_a_request_that_kazoo_forgets_does_not_hang(
+    zookeeper_process: ZooKeeperProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kazoo replaces its queues when a session expires; what is queued at that moment is never answered by
+    it."""
+    world = ZooKeeperWorld(zookeeper_process)
+    client = await world.client()
+    monkeypatch.setattr(client._client, "get_async", lambda *_, **__: client._client.handler.async_result())
+    forgotten = asyncio.create_task(client.get("/a"))
+    await client.exists("/a")
+    await world.cut(client)
+    with pytest.raises(ConnectionLoss):
+        await forgotten
+    await world.heal(client)
+    await world.close()
 
 
 def test_connection_strings() -> None:

@@ -41,9 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(command: TopicCommand) -> int:
     """Each way has its own imports, so that the tool starts quickly."""
     import asyncio
+    import logging
 
     from commitlog.cli.topics_errors import FAILURES, one_line
 
+    # What the client libraries log on the way is not for people at a terminal: they get the one line below.
+    logging.getLogger("commitlog").addHandler(logging.NullHandler())
     try:
         if command.zookeeper is not None:
             from commitlog.cli.topics_zookeeper import run_with_zookeeper

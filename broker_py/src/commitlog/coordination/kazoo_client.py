@@ -27,6 +27,7 @@ from commitlog.coordination.client import (
     Check,
     ClientClosed,
     ConnectionLoss,
+    CoordinationError,
     CoordinationTimeout,
     Create,
     Delete,
@@ -34,6 +35,7 @@ from commitlog.coordination.client import (
     NoNode,
     Op,
     OpResult,
+    SessionExpired,
     SessionListener,
     SessionState,
     SetData,
@@ -98,6 +100,7 @@ class KazooCoordination:
             logger=logging.getLogger("commitlog.coordination.kazoo"),
         )
         self._in_flight = asyncio.Semaphore(max_in_flight_requests)
+        self._outstanding: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connected = asyncio.Event()
         self._session_id = 0
@@ -163,6 +166,7 @@ class KazooCoordination:
         self._watches.clear()
         if self._loop is not None:
             await self._loop.run_in_executor(None, self._stop)
+            self._fail_outstanding(ClientClosed)
 
     def _stop(self) -> None:
         self._client.stop()
@@ -198,11 +202,21 @@ class KazooCoordination:
             self._tell(SessionState.CONNECTED)
         elif state == KazooState.SUSPENDED:
             self._connected.clear()
+            self._fail_outstanding(ConnectionLoss)
             self._tell(SessionState.SUSPENDED)
         elif state == KazooState.LOST:
             self._connected.clear()
             self._watches.clear()
+            self._fail_outstanding(SessionExpired)
             self._tell(SessionState.EXPIRED)
+
+    def _fail_outstanding(self, error: type[CoordinationError]) -> None:
+        """kazoo fails what it knows of, but forgets a request that comes while it resets its queues. Whether
+        such a request is still sent after a reconnection does not matter: that is what these errors say."""
+        outstanding, self._outstanding = self._outstanding, set()
+        for future in outstanding:
+            if not future.done():
+                future.set_exception(error())
 
     def _tell(self, state: SessionState) -> None:
         log.info("ZooKeeper session 0x%x is %s", self._session_id, state.value)
@@ -275,6 +289,8 @@ class KazooCoordination:
                 raise ConnectionLoss(path)
             assert self._loop is not None
             future: asyncio.Future[Any] = self._loop.create_future()
+            self._outstanding.add(future)
+            future.add_done_callback(self._outstanding.discard)
 
             def finish(done: Any) -> None:
                 if future.done():
