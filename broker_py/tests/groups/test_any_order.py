@@ -85,7 +85,7 @@ def check(harness: Harness, clients: list[Client]) -> None:
     assert not group.effects, "everything that was wanted has been done"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3)), max_size=40))
 @in_virtual_time
 async def test_promises_hold(actions: list[tuple[str, int]]) -> None:

@@ -96,6 +96,21 @@ async def test_of_two_commits_under_way_the_later_in_the_log_wins() -> None:
 
 
 @in_virtual_time
+async def test_so_it_is_while_a_third_is_under_way() -> None:
+    harness = await Harness().started()
+    harness.replicas.hold = True
+    for offset in (1, 2, 3):
+        harness.commit({TP: offset})
+    third = harness.replicas.held.pop()
+    harness.replicas.held.reverse()
+    await harness.replicas.release()
+    assert harness.fetch(TP) == {TP: 2}
+    harness.replicas.held.append(third)
+    await harness.replicas.release()
+    assert harness.fetch(TP) == {TP: 3}
+
+
+@in_virtual_time
 async def test_failed_commit_leaves_the_old_offset() -> None:
     harness = await Harness().started()
     harness.commit({TP: 1})

@@ -113,6 +113,7 @@ async def test_commit_under_way_is_not_expired() -> None:
     await harness.pass_ms(RETENTION_MS - CHECK_MS)
     harness.commit({TP: 2})
     await harness.pass_ms(5 * CHECK_MS)
+    assert harness.fetch() == {TP: 1}
     await harness.replicas.release()
     assert harness.fetch() == {TP: 2}
 

@@ -205,17 +205,20 @@ async def test_what_is_appended_during_the_load_is_loaded_too() -> None:
     await asyncio.sleep(0)
     assert not after.owns_all()
     assert log.reads > 0
-    before.commit({("late", 0): 1})
-    await settle()
-    assert after.fetch(("late", 0)) == {("late", 0): 1}
+    for i in range(1_000, 1_060):  # more than one piece
+        before.commit({("topic", index): i for index in range(20)})
+    for _ in range(10):
+        await settle()
+    assert set(after.fetch().values()) == {1_059}
 
 
 @in_virtual_time
 async def test_log_that_is_corrupt_is_not_served(caplog: pytest.LogCaptureFixture) -> None:
     before = await Harness().started()
-    before.commit({TP: 1})
+    before.commit({TP: 1}, metadata="a note")
     partition = before.groups.partition_for(GROUP)
-    before.replicas.log(partition).data[-1] ^= 1
+    data = before.replicas.log(partition).data
+    data[data.index(b"a note")] ^= 1
     after = Harness(replicas=before.replicas)
     after.groups.start()
     after.groups.on_election(partition, 0)
@@ -361,6 +364,20 @@ class TestResignation:
         after.groups.on_election(partition, 5)
         await settle()
         assert after.fetch() == {TP: 1}
+
+    @in_virtual_time
+    async def test_next_epoch_of_our_own_leadership_does_not_stop_the_load(self) -> None:
+        before = await Harness().started()
+        before.commit({TP: 1})
+        partition = before.groups.partition_for(GROUP)
+        after = Harness(replicas=before.replicas)
+        after.groups.start()
+        after.groups.on_election(partition, 3)
+        after.groups.on_election(partition, 4)
+        await settle()
+        assert after.fetch() == {TP: 1}
+        after.groups.on_election(partition, 5)
+        assert after.fetch() == {TP: 1}, "what is owned is not loaded again"
 
     @in_virtual_time
     async def test_old_news_are_ignored(self) -> None:

@@ -116,6 +116,23 @@ async def test_if_the_new_id_cannot_be_written_the_old_one_stays() -> None:
 
 
 @in_virtual_time
+async def test_failed_write_of_an_id_that_was_replaced_meanwhile_changes_nothing() -> None:
+    harness = await Harness().started()
+    await harness.stable_static("a")
+    harness.replicas.hold = True
+    first = harness.join(instance="a")
+    second = harness.join(instance="a")
+    assert first.error is E.FENCED_INSTANCE_ID
+    later = harness.replicas.held.pop()
+    await harness.replicas.release(E.REQUEST_TIMED_OUT)
+    assert not second.done
+    harness.replicas.held.append(later)
+    await harness.replicas.release()
+    assert second.error is E.NONE
+    assert harness.heartbeat(second.response.member_id, 1, instance="a") is E.NONE
+
+
+@in_virtual_time
 async def test_change_of_the_selected_protocol_rebalances() -> None:
     harness = await Harness().started()
     await harness.stable_static("a", protocols=[("range", b""), ("sticky", b"")])
@@ -155,9 +172,12 @@ async def test_absence_shorter_than_the_session_is_not_noticed_and_longer_is() -
 async def test_rebalance_goes_on_without_a_static_member_but_keeps_it() -> None:
     harness = await Harness().started()
     members = await harness.stable_static("a", "b", rebalance_ms=7_000, session_ms=20_000)
-    rejoin = harness.join(members["a"], instance="a", rebalance_ms=7_000, session_ms=20_000)
+    rejoin = harness.join(
+        members["b"], instance="b", rebalance_ms=7_000, session_ms=20_000, protocols=[("range", b"new")]
+    )
     await harness.pass_ms(7_000)
     assert rejoin.response.generation_id == 2
+    assert rejoin.response.leader == members["b"], "an absent leader cannot assign"
     assert {each.group_instance_id for each in rejoin.response.members} == {"a", "b"}
 
 
@@ -170,6 +190,17 @@ async def test_group_of_absent_static_members_waits_until_their_sessions_expire(
     assert harness.state() == "PreparingRebalance"
     await harness.pass_ms(13_000)
     assert harness.state() == "Empty"
+
+
+@in_virtual_time
+async def test_one_that_comes_late_does_not_wait_for_the_session_of_the_other() -> None:
+    harness = await Harness().started()
+    members = await harness.stable_static("a", "b", "c", rebalance_ms=7_000, session_ms=100_000)
+    harness.leave(("", "c"))
+    await harness.pass_ms(8_000)
+    late = harness.join(members["a"], instance="a", rebalance_ms=7_000, session_ms=100_000)
+    await harness.pass_ms(6_000)
+    assert late.response.generation_id == 2
 
 
 @pytest.mark.parametrize("version", [5, 9])

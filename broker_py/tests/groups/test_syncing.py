@@ -142,6 +142,21 @@ async def test_write_of_a_generation_that_is_over_changes_nothing() -> None:
     assert harness.state() == "PreparingRebalance"
 
 
+@in_virtual_time
+async def test_write_of_the_last_generation_does_not_make_the_next_one_stable() -> None:
+    harness = await Harness().started()
+    leader, follower = await two_joined(harness)
+    harness.replicas.hold = True
+    harness.sync(leader, 1, {leader: b"old"})
+    harness.leave(follower)
+    assert harness.join(leader).response.generation_id == 2
+    waiting = harness.sync(leader, 2, {leader: b"new"})
+    harness.replicas.held.pop()
+    await harness.replicas.release()
+    assert not waiting.done
+    assert harness.state() == "CompletingRebalance"
+
+
 class TestErrors:
     @in_virtual_time
     async def test_group_that_does_not_exist(self) -> None:

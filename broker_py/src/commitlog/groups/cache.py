@@ -24,7 +24,8 @@ class GroupCache:
         self._now_ms = now_ms
         self._groups: dict[str, Group] = {}
         self._owned: set[int] = set()
-        self._loading: set[int] = set()
+        self._loading: dict[int, int] = {}
+        self._loads_begun = 0
         self._epochs: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Group]:
@@ -79,21 +80,23 @@ class GroupCache:
     def is_loading(self) -> bool:
         return bool(self._loading)
 
-    def begin_load(self, partition: int, leader_epoch: int) -> bool:
-        """We were elected; False when that is old news or the partition is ours already."""
+    def begin_load(self, partition: int, leader_epoch: int) -> int | None:
+        """We were elected: a number for the load; None when that is old news or the partition is ours
+        already."""
         if not self._is_current(partition, leader_epoch):
-            return False
+            return None
         if partition in self._owned or partition in self._loading:
-            return False
-        self._loading.add(partition)
-        return True
+            return None
+        self._loads_begun += 1
+        self._loading[partition] = self._loads_begun
+        return self._loads_begun
 
-    def is_wanted(self, partition: int, leader_epoch: int) -> bool:
-        """Has nothing happened since this election that makes its load pointless?"""
-        return partition in self._loading and self._epochs.get(partition) == leader_epoch
+    def is_wanted(self, partition: int, load: int) -> bool:
+        """Has nothing happened that makes this load pointless?"""
+        return self._loading.get(partition) == load
 
     def end_load(self, partition: int, *, owned: bool) -> None:
-        self._loading.discard(partition)
+        del self._loading[partition]
         if owned:
             self._owned.add(partition)
 
@@ -102,7 +105,7 @@ class GroupCache:
         if leader_epoch is not None and not self._is_current(partition, leader_epoch):
             return False
         self._owned.discard(partition)
-        self._loading.discard(partition)
+        self._loading.pop(partition, None)
         return True
 
     def _is_current(self, partition: int, leader_epoch: int) -> bool:

@@ -64,11 +64,10 @@ class OffsetStore:
         answer: asyncio.Future[OffsetCommitResponse] = asyncio.get_running_loop().create_future()
 
         def written(error: ErrorCode, batch_offset: int) -> None:
-            if group.state is not GroupState.DEAD:
-                if error is ErrorCode.NONE:
-                    group.offsets.appended(commits, batch_offset)
-                else:
-                    group.offsets.failed(commits)
+            if error is ErrorCode.NONE:
+                group.offsets.appended(commits, batch_offset)
+            else:
+                group.offsets.failed(commits)
             if not answer.done():
                 answer.set_result(_commit_response(request, error, refused))
 

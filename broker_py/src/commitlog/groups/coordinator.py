@@ -122,8 +122,9 @@ class GroupCoordinator:
     def on_election(self, partition: int, leader_epoch: int) -> None:
         """This broker leads the partition of `__consumer_offsets` now: load its groups in the background."""
         logger.info("Elected as the group coordinator for partition %d in epoch %d", partition, leader_epoch)
-        if self._cache.begin_load(partition, leader_epoch):
-            self._spawn(self._load(partition, leader_epoch), f"load-{OFFSETS_TOPIC}-{partition}")
+        load = self._cache.begin_load(partition, leader_epoch)
+        if load is not None:
+            self._spawn(self._load(partition, leader_epoch, load), f"load-{OFFSETS_TOPIC}-{partition}")
 
     def on_resignation(self, partition: int, leader_epoch: int | None) -> None:
         """This broker no longer leads (or has deleted) the partition: forget its groups at once."""
@@ -148,9 +149,9 @@ class GroupCoordinator:
                 len(groups),
             )
 
-    async def _load(self, partition: int, leader_epoch: int) -> None:
+    async def _load(self, partition: int, leader_epoch: int, load: int) -> None:
         def is_wanted() -> bool:
-            return self._cache.is_wanted(partition, leader_epoch)
+            return self._cache.is_wanted(partition, load)
 
         async with self._load_turn:  # one after the other, as Kafka's one scheduler thread
             if not is_wanted():
