@@ -26,7 +26,6 @@ class Settings:
     message_timestamp_after_max_ms: int = NO_LIMIT
     compression_type: str = "producer"
     compression_gzip_level: int = -1
-    compression_lz4_level: int = 9
     compression_zstd_level: int = 3
     flush_messages: int = NO_LIMIT
     flush_ms: int = NO_LIMIT
@@ -35,4 +34,3 @@ class Settings:
     min_cleanable_dirty_ratio: float = 0.5
     min_compaction_lag_ms: int = 0
     max_compaction_lag_ms: int = NO_LIMIT
-    preallocate: bool = False

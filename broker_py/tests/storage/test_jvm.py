@@ -5,13 +5,22 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from commitlog.records.batch import Codec, build_batch
+from commitlog.records.batch import (
+    Codec,
+    Record,
+    build_batch,
+    decode_records,
+    encode_batch,
+    read_header,
+)
 from commitlog.records.control import end_transaction_marker
+from commitlog.records.message_set import build_message_set
 from commitlog.storage.disk import LocalDisk
-from commitlog.storage.log import Log, UnexpectedAppendOffset
+from commitlog.storage.log import Log, RecordValidationError, UnexpectedAppendOffset
 from commitlog.storage.producer_snapshot import decode_snapshot, encode_snapshot
 from commitlog.wire.errors import KafkaError
 from tests.storage import jvm
@@ -56,6 +65,8 @@ def answer(log: Log, line: str) -> str:
             log.close()
     except UnexpectedAppendOffset:
         return "error UnexpectedAppendOffsetException"
+    except RecordValidationError:
+        return "error RecordValidationException"
     except KafkaError as error:
         return f"error {error.code.exception}"
     return "ok"
@@ -84,12 +95,14 @@ def files(directory: Path) -> dict[str, bytes]:
     return found
 
 
-def compare(tmp_path: Path, script: list[str], **config: int) -> None:
+def compare(tmp_path: Path, script: list[str], **config: Any) -> None:
     """The same script on both logs: same answers, same files."""
     theirs = tmp_path / "theirs" / "t-0"
     ours = tmp_path / "ours" / "t-0"
     options = [f"{key.replace('_', '.')}={value}" for key, value in config.items()]
     expected = jvm.reference(theirs, script, *options)
+    if "cleanup_policy" in config:
+        config["cleanup_policy"] = frozenset({config["cleanup_policy"]})
     log = open_log(LocalDisk(), Settings(**config), log_dir=str(ours.parent), clean=True)
     actual = play(log, script)
     for line, theirs_said, ours_said in zip([*script, "summary"], expected, actual, strict=True):
@@ -196,7 +209,7 @@ def test_followers_leave_the_same_files(tmp_path: Path) -> None:
 
 def test_a_log_time_topic_leaves_the_same_files(tmp_path: Path) -> None:
     script = [f"append 0 CLIENT {batch([b'x', b'y'], timestamp=5).hex()}" for _ in range(10)]
-    compare(tmp_path, [*script, "close"], message_timestamp_type="LogAppendTime")  # type: ignore[arg-type]
+    compare(tmp_path, [*script, "close"], message_timestamp_type="LogAppendTime")
 
 
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP, Codec.SNAPPY, Codec.LZ4, Codec.ZSTD])
@@ -227,7 +240,7 @@ def test_kafka_takes_over_after_a_kill(tmp_path: Path) -> None:
     log = open_log(LocalDisk(), Settings(segment_bytes=5000), log_dir=str(tmp_path))
     for i in range(50):
         fields = {"producer_id": 9, "producer_epoch": 0, "base_sequence": i}
-        log.append_as_leader(batch(b"x" * 300, **fields), i // 20)  # type: ignore[arg-type]
+        log.append_as_leader(batch(b"x" * 300, **fields), i // 20)
     directory = tmp_path / "t-0"
     newest = max(directory.glob("*.log"))
     newest.write_bytes(newest.read_bytes() + b"\0" * 40)
@@ -251,3 +264,45 @@ def test_this_log_takes_over_from_kafka_after_a_kill(tmp_path: Path) -> None:
     assert info.first_offset == 50
     log.close()
     assert max(path.stat().st_size for path in directory.glob("*.*index")) < 500
+
+
+def odd_batches() -> dict[str, bytearray]:
+    """What a leader has to convert, or to refuse."""
+    records = [Record(i, NOW_MS + i, b"k", b"v" * i) for i in range(4)]
+    plain = batch([b"a", b"b"])
+    wrong_crc = bytearray(plain)
+    wrong_crc[-1] ^= 1
+    header = read_header(plain)
+    return {
+        "messages v0": build_message_set(records, magic=0),
+        "messages v1": build_message_set(records, magic=1),
+        "a partial second batch": plain + plain[:30],
+        "two batches": plain + plain,
+        "a wrong CRC": wrong_crc,
+        "a base offset": batch(b"x", base_offset=3),
+        "a control batch": batch(b"x", is_control=True, producer_id=1, producer_epoch=0),
+        "too few records": encode_batch(header, decode_records(plain, 0, header)[:1]),
+        "no sequence": batch(b"x", producer_id=1, producer_epoch=0),
+        "larger than max.message.bytes": batch(b"x" * 3000),
+        "a log append time": batch(b"x", log_append_time=NOW_MS),
+        "an old timestamp": batch(b"x", timestamp=NOW_MS - 100_000),
+        "a future timestamp": batch(b"x", timestamp=NOW_MS + 100_000),
+        "no timestamp": batch(b"x", timestamp=-1),
+        "no key": build_batch([(NOW_MS, None, b"v", ())]),
+        "records that are no records": encode_batch(header._replace(last_offset_delta=0), []),
+    }
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"max_message_bytes": 2000},
+        {"max_message_bytes": 2000, "message_timestamp_type": "LogAppendTime"},
+        {"message_timestamp_before_max_ms": 5000, "message_timestamp_after_max_ms": 5000},
+        {"cleanup_policy": "compact"},
+    ],
+    ids=["default", "log append time", "timestamp limits", "compacted"],
+)
+def test_conversions_and_refusals_are_kafkas(tmp_path: Path, config: dict[str, int]) -> None:
+    script = [f"append 1 CLIENT {data.hex()}" for data in odd_batches().values()]
+    compare(tmp_path, [*script, "close"], **config)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import zlib
 from struct import Struct
 from struct import error as struct_error
-from typing import Literal
 
 import cramjam
 
@@ -35,7 +34,7 @@ _UINT32_LE = Struct("<I")
 
 
 def compress(codec: int, data: Buffer, *, magic: int = 2, level: int | None = None) -> bytes:
-    """data compressed; magic 0 changes lz4's header checksum. level is the codec's own, None its default."""
+    """data compressed; magic 0 changes lz4's header checksum. level is for gzip and zstd."""
     if codec == Codec.NONE:
         return bytes(data)
     if codec == Codec.GZIP:
@@ -44,7 +43,7 @@ def compress(codec: int, data: Buffer, *, magic: int = 2, level: int | None = No
     if codec == Codec.SNAPPY:
         return _compress_snappy(memoryview(data))
     if codec == Codec.LZ4:
-        return _compress_lz4(memoryview(data), magic, level)
+        return _compress_lz4(memoryview(data), magic)
     if codec == Codec.ZSTD:
         return bytes(cramjam.zstd.compress(bytes(data), level=3 if level is None else level))
     raise KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"Unknown compression type id: {codec}")
@@ -118,14 +117,12 @@ def _snappy_block(block: memoryview) -> bytes:
     return bytes(cramjam.snappy.decompress_raw(raw))
 
 
-def _compress_lz4(data: memoryview, magic: int, level: int | None) -> bytes:
+def _compress_lz4(data: memoryview, magic: int) -> bytes:
     covered = _LZ4_MAGIC + _LZ4_DESCRIPTOR if magic == 0 else _LZ4_DESCRIPTOR
     parts = [_LZ4_MAGIC, _LZ4_DESCRIPTOR, bytes([(_xxh32_short(covered) >> 8) & 0xFF])]
-    # KafkaLZ4BlockOutputStream knows levels since KIP-390; above the fast one, lz4 calls it high compression.
-    mode: Literal["default", "high_compression"] = "default" if level is None else "high_compression"
     for start in range(0, len(data), _LZ4_BLOCK):
         plain = bytes(data[start : start + _LZ4_BLOCK])
-        block = bytes(cramjam.lz4.compress_block(plain, store_size=False, mode=mode, compression=level))
+        block = bytes(cramjam.lz4.compress_block(plain, store_size=False))
         if len(block) < len(plain):
             parts += (_UINT32_LE.pack(len(block)), block)
         else:
@@ -136,6 +133,7 @@ def _compress_lz4(data: memoryview, magic: int, level: int | None) -> bytes:
 
 def _decompress_lz4(data: memoryview, magic: int) -> bytes:
     flags, block_limit, position = _lz4_frame_header(data, magic)
+    plain = bytearray(block_limit)
     parts: list[bytes] = []
     total = 0
     while True:
@@ -148,7 +146,7 @@ def _decompress_lz4(data: memoryview, magic: int) -> bytes:
             raise CorruptBatch(f"LZ4 block of {size} bytes is larger than the frame allows")
         block = bytes(data[position : position + size])
         if not word & _LZ4_UNCOMPRESSED:
-            block = bytes(cramjam.lz4.decompress_block(block, output_len=block_limit))
+            block = bytes(plain[: cramjam.lz4.decompress_block_into(block, plain)])
         total += len(block)
         _check_size(total)
         parts.append(block)

@@ -115,9 +115,11 @@ class Validator:
         if client:
             self._check_client_batch(header)
         if header.timestamp_type == LOG_APPEND_TIME and config.message_timestamp_type == "LogAppendTime":
-            raise KafkaError(
-                ErrorCode.INVALID_TIMESTAMP,
-                "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime.",
+            text = (
+                "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime."
+            )
+            raise RecordValidationError(
+                ErrorCode.INVALID_TIMESTAMP, _summary(ErrorCode.INVALID_TIMESTAMP, []), [(0, text)]
             )
 
     def _check_client_batch(self, header: BatchHeader) -> None:
@@ -256,7 +258,6 @@ _CODECS = {
     "lz4": Codec.LZ4,
     "zstd": Codec.ZSTD,
 }
-_LZ4_DEFAULT_LEVEL = 9
 
 
 def target_codec(config: LogConfig, source: int) -> int:
@@ -266,13 +267,11 @@ def target_codec(config: LogConfig, source: int) -> int:
 
 
 def compression_level(config: LogConfig, codec: int) -> int | None:
-    """The topic's level for a codec (KIP-390); None is the codec's own default."""
+    """The topic's level for a codec (KIP-390); lz4 has only one here, snappy has none at all."""
     if codec == Codec.GZIP:
         return config.compression_gzip_level
     if codec == Codec.ZSTD:
         return config.compression_zstd_level
-    if codec == Codec.LZ4 and config.compression_lz4_level != _LZ4_DEFAULT_LEVEL:
-        return config.compression_lz4_level
     return None
 
 

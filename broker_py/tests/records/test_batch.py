@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records in batches: round trips, Kafka's own bytes, kafka-python as a second reader, damage."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kafka.record import MemoryRecords
+
+from commitlog.records.batch import (
+    Codec,
+    CorruptBatch,
+    Record,
+    build_batch,
+    check_crc,
+    decode_records,
+    encode_batch,
+    read_header,
+    refill_batch,
+)
+from tests.records.kafka_bytes import GOLDEN
+
+EXPECTED = [
+    Record(0, 1_700_000_000_000, b"k1", b"v1", []),
+    Record(1, 1_700_000_000_001, None, b"v2", []),
+    Record(2, 1_700_000_000_002, b"k3", None, []),
+]
+
+nullable = st.none() | st.binary(max_size=40)
+headers = st.lists(st.tuples(st.text(max_size=5), nullable), max_size=3)
+fields = st.tuples(st.integers(-1, 2**60), nullable, nullable, headers)
+
+
+def decode(data: bytes | bytearray) -> list[Record]:
+    return decode_records(data, 0, read_header(data))
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_kafkas_batches_are_read(codec: str) -> None:
+    data = bytes.fromhex(GOLDEN[2, codec])
+    assert check_crc(data, 0, read_header(data))
+    assert decode(data) == EXPECTED
+
+
+def test_an_uncompressed_batch_is_kafkas_to_the_byte() -> None:
+    built = build_batch([record[1:] for record in EXPECTED])
+    from_kafka = bytes.fromhex(GOLDEN[2, "gzip"])
+    assert decode(built) == decode(from_kafka)
+    assert built[12:17] == from_kafka[12:17]
+    assert built[21:61] == b"\0\0" + from_kafka[23:61]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(fields, min_size=1, max_size=8), st.sampled_from(list(Codec)), st.integers(0, 2**50))
+def test_what_is_built_is_read_back(
+    records: list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]],
+    codec: Codec,
+    base_offset: int,
+) -> None:
+    data = build_batch(records, codec=codec, base_offset=base_offset)
+    header = read_header(data)
+    assert header.record_count == len(records)
+    assert header.max_timestamp == max(record[0] for record in records)
+    assert check_crc(data, 0, header)
+    assert decode(data) == [Record(base_offset + i, *record) for i, record in enumerate(records)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(fields, min_size=1, max_size=8), st.sampled_from([Codec.NONE, Codec.GZIP, Codec.LZ4]))
+def test_kafka_python_reads_the_same(
+    records: list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]], codec: Codec
+) -> None:
+    data = build_batch(records, codec=codec, base_offset=5)
+    batch = MemoryRecords(bytes(data)).next_batch()
+    assert batch.validate_crc()
+    read = [(r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in batch]
+    assert read == [(5 + i, *record) for i, record in enumerate(records)]
+
+
+def test_log_append_time_is_every_records_time() -> None:
+    data = build_batch([(5, None, b"a", ()), (6, None, b"b", ())], log_append_time=77)
+    assert [record.timestamp for record in decode(data)] == [77, 77]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_damaged_records_raise_only_corrupt_batch(data: st.DataObject) -> None:
+    built = build_batch([(5, b"key", b"value", [("h", b"x")])] * 3)
+    position = data.draw(st.integers(61, len(built) - 1))
+    built[position] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(CorruptBatch):
+        decode(built)
+
+
+@pytest.mark.parametrize("codec", [Codec.GZIP, Codec.SNAPPY, Codec.LZ4, Codec.ZSTD])
+def test_damaged_compressed_records_raise_only_corrupt_batch(codec: Codec) -> None:
+    good = build_batch([(5, b"key", b"value" * 20, ())] * 30, codec=codec)
+    for position in range(61, len(good)):
+        damaged = bytearray(good)
+        damaged[position] ^= 0x41
+        with contextlib.suppress(CorruptBatch):
+            decode(damaged)
+
+
+def test_a_record_count_that_lies_is_noticed() -> None:
+    data = build_batch([(5, None, b"a", ())] * 2)
+    header = read_header(data)
+    for count in (1, 3):
+        with pytest.raises(CorruptBatch):
+            decode_records(data, 0, header._replace(record_count=count))
+
+
+def test_refilled_batches_keep_offsets_and_sequences() -> None:
+    data = build_batch(
+        [(5 + i, b"k%d" % i, b"v", ()) for i in range(4)], base_offset=10, producer_id=3, producer_epoch=1,
+        base_sequence=20, codec=Codec.GZIP,
+    )  # fmt: skip
+    header = read_header(data)
+    left = [decode(data)[2]]
+    refilled = refill_batch(header, left)
+    after = read_header(refilled)
+    assert decode(refilled) == left
+    assert check_crc(refilled, 0, after)
+    assert (after.base_offset, after.last_offset, after.record_count) == (10, 13, 1)
+    assert (after.producer_id, after.base_sequence, after.last_sequence) == (3, 20, 23)
+    assert after.max_timestamp == 7
+
+
+def test_a_delete_horizon_takes_the_base_timestamps_place() -> None:
+    data = build_batch([(5, b"k", None, ())])
+    refilled = refill_batch(read_header(data), decode(data), delete_horizon_ms=9999)
+    assert read_header(refilled).delete_horizon_ms == 9999
+    assert decode(refilled)[0].timestamp == 5
+
+
+def test_an_emptied_batch_keeps_its_header() -> None:
+    data = build_batch([(5, b"k", b"v", ())] * 2, producer_id=3, producer_epoch=1, base_sequence=20)
+    emptied = encode_batch(read_header(data), [])
+    assert len(emptied) == 61
+    assert decode(emptied) == []
+    assert read_header(emptied).last_sequence == 21
