@@ -178,6 +178,18 @@ async def test_child_watch_sees_the_deletion_of_the_znode(world: World) -> None:
     assert await watch.first() == WatchEvent(EventType.DELETED, "/p")
 
 
+async def test_a_deletion_is_told_once_to_a_callback_that_watches_data_and_children(world: World) -> None:
+    client = await world.client()
+    await client.create("/p")
+    watch, other = Recorder(), Recorder()
+    await client.get("/p", watch)
+    await client.children("/p", watch)
+    await client.children("/p", other)
+    await client.delete("/p")
+    await client.exists("/p")
+    assert watch.seen == other.seen == [WatchEvent(EventType.DELETED, "/p")]
+
+
 async def test_no_watch_stays_behind_a_failed_read(world: World) -> None:
     client = await world.client()
     watch, control = Recorder(), Recorder()

@@ -8,7 +8,14 @@ import asyncio
 
 import pytest
 
-from commitlog.coordination.client import ConnectionLoss, CoordinationTimeout, Create, SessionState
+from commitlog.coordination.client import (
+    ConnectionLoss,
+    CoordinationTimeout,
+    Create,
+    EventType,
+    SessionState,
+    WatchEvent,
+)
 from commitlog.coordination.memory import MemoryEnsemble
 from tests.coordination.conftest import Recorder
 
@@ -44,6 +51,23 @@ async def test_a_request_under_way_when_the_line_breaks_is_in_doubt() -> None:
         with pytest.raises(ConnectionLoss):
             await creating
         assert (await other.exists("/a") is not None) == done
+
+
+async def test_an_event_under_way_when_the_line_breaks_is_told_after_the_reconnection() -> None:
+    ensemble = MemoryEnsemble()
+    client, other = ensemble.client(), ensemble.client("other")
+    await client.start()
+    await other.start()
+    await client.create("/w")
+    watch = Recorder()
+    await client.get("/w", watch)
+    ensemble.delay = lambda name, way: 0.005 if (name, way) == ("client", "answer") else 0.0
+    await other.set("/w", b"1")
+    client.disconnect()
+    await asyncio.sleep(0.01)  # past the moment at which the event would have come
+    assert watch.seen == []
+    client.reconnect()
+    assert await watch.first() == WatchEvent(EventType.CHANGED, "/w")
 
 
 async def test_a_session_times_out_while_its_client_is_cut_off() -> None:

@@ -63,10 +63,7 @@ class _Channel:
 
     def send(self, delay_s: float, arrive: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
-        due = loop.time() + delay_s
-        if self._waiting:
-            due = max(due, self._waiting[-1][0])
-        self._waiting.append((due, arrive))
+        self._waiting.append((loop.time() + delay_s, arrive))
         if self._timer is None:
             self._schedule()
 
