@@ -8,10 +8,11 @@ strings made with posixpath.join. Errors are OSError, as the operating system ra
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 Buffer = bytes | bytearray | memoryview
 
@@ -166,14 +167,39 @@ class LocalFile:
 
 
 class LocalLock:
-    """flock on `<dir>/.lock`, as the JVM broker takes it."""
+    """An exclusive lock that this process holds on a file."""
 
-    def __init__(self, fd: int) -> None:
+    # Closing any descriptor of a file drops the process's record locks on it, so a second attempt in the same
+    # process must not even open it.
+    _held: ClassVar[set[str]] = set()
+
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
         self._fd = fd
+
+    @classmethod
+    def take(cls, path: str) -> LocalLock | None:
+        """The lock, None when this or another process has it."""
+        real = os.path.realpath(path)
+        if real in cls._held:
+            return None
+        fd = os.open(real, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            # Java's FileChannel.tryLock is a POSIX record lock, which flock(2) does not see: take both.
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                return None
+            raise
+        cls._held.add(real)
+        return cls(real, fd)
 
     def release(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
+            self._held.discard(self._path)
             os.close(fd)
 
 
@@ -236,12 +262,4 @@ class LocalDisk:
         return stat.f_frsize * stat.f_blocks, stat.f_frsize * stat.f_bavail
 
     def lock(self, path: str) -> LocalLock | None:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            # Java's FileChannel.tryLock is a POSIX record lock, which flock(2) does not see: take both.
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(fd)
-            return None
-        return LocalLock(fd)
+        return LocalLock.take(path)
