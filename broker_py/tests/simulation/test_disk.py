@@ -229,6 +229,17 @@ class TestLossOfPower:
             b"new"
         }
 
+    def test_what_was_lost_does_not_come_back(self) -> None:
+        for seed in range(30):
+            disk = made(seed)
+            for name in "abcdef":
+                disk.open(f"/{name}", create=True)
+            disk.power_off()
+            left = disk.listdir("/")
+            disk.fsync_dir("/")
+            disk.power_off()
+            assert disk.listdir("/") == left
+
     def test_old_handles_and_locks_are_gone(self) -> None:
         disk = made()
         file = disk.open("/f", create=True)

@@ -120,6 +120,7 @@ class TestDeath:
             host.run(loop.run_in_executor, None, seen.append, "never done")
             host.kill()
             host.run(loop.call_soon, seen.append, "never called")
+            host.run(loop.call_later, 1, seen.append, "never called either")
             await asyncio.sleep(10)
             alive = list(seen)
             host.boot()

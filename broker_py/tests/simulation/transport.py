@@ -50,15 +50,12 @@ class Pipe:
         self._network = network
         self._receive = receive
         self._queue: deque[tuple[float, Segment]] = deque()
-        self._last_due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._stalled = False
 
     def send(self, segment: Segment) -> None:
         loop = self._network.loop
-        due = max(self._last_due, loop.time() + self._network.delay_s(self.source, self.target))
-        self._last_due = due
-        self._queue.append((due, segment))
+        self._queue.append((loop.time() + self._network.delay_s(self.source, self.target), segment))
         self._schedule(self._queue[0][0])
 
     def discard(self) -> None:
