@@ -267,6 +267,17 @@ def test_refused_in_one_line_that_names_the_file(settings: str, message: str) ->
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    "setting",
+    ["authorizer.class.name=kafka.security.authorizer.AclAuthorizer", "zookeeper.set.acl=true"]
+    + ["zookeeper.ssl.client.enable=true", "create.topic.policy.class.name=com.example.Policy"],
+)
+def test_a_guard_that_this_broker_has_not_is_no_silent_one(setting: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        of(setting)
+    assert str(caught.value).startswith(f"server.properties: {setting} is not supported: ")
+
+
 def test_zookeeper_connect_is_required() -> None:
     with pytest.raises(ConfigError, match=r"Missing required configuration `zookeeper\.connect`"):
         BrokerConfig.from_properties({})

@@ -288,7 +288,8 @@ def _check_action(parsed: Parsed, action: str) -> None:
             for name in ("config", "delete-config"):
                 if parsed.has(name):
                     raise ArgumentError(
-                        f'Option combination "[[bootstrap-server], [{name}]]" can\'t be used with option "[alter]" '
+                        f'Option combination "[[bootstrap-server], [{name}]]" can\'t be used with option '
+                        '"[alter]" '
                         "(the kafka-configs CLI supports altering topic configs with a --bootstrap-server "
                         "option)"
                     )

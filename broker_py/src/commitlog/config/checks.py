@@ -13,6 +13,19 @@ from commitlog.config.settings import BrokerSettings, Listener
 
 MEBIBYTE = 1024 * 1024
 
+# Settings that guard something, or that hand work to a Java class. A broker that started without heeding them
+# would be open where its owner believes it closed, so it does not start.
+_UNSERVED = {
+    "authorizer.class.name": "ACLs are not enforced by this broker",
+    "zookeeper.set.acl": "znodes are written without ACLs by this broker",
+    "zookeeper.ssl.client.enable": "this broker speaks to ZooKeeper without TLS",
+    "zookeeper.metadata.migration.enable": "this broker cannot take part in a migration to KRaft",
+    "remote.log.storage.system.enable": "this broker has no tiered storage",
+    "create.topic.policy.class.name": "this broker runs no Java classes",
+    "alter.config.policy.class.name": "this broker runs no Java classes",
+    "client.quota.callback.class": "this broker runs no Java classes",
+}
+
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
@@ -27,6 +40,15 @@ def check_broker(config: BrokerSettings) -> None:
     _check_listeners(config)
     _check_connections(config)
     _check_groups(config)
+    _check_served(config)
+
+
+def _check_served(config: BrokerSettings) -> None:
+    for name, reason in _UNSERVED.items():
+        value = getattr(config, name.replace(".", "_"))
+        _require(
+            not value, f"{name}={str(value).lower() if value is True else value} is not supported: {reason}"
+        )
 
 
 def _check_identity(config: BrokerSettings) -> None:
