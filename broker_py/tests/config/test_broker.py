@@ -269,8 +269,12 @@ def test_refused_in_one_line_that_names_the_file(settings: str, message: str) ->
 
 @pytest.mark.parametrize(
     "setting",
-    ["authorizer.class.name=kafka.security.authorizer.AclAuthorizer", "zookeeper.set.acl=true"]
-    + ["zookeeper.ssl.client.enable=true", "create.topic.policy.class.name=com.example.Policy"],
+    [
+        "authorizer.class.name=kafka.security.authorizer.AclAuthorizer",
+        "zookeeper.set.acl=true",
+        "zookeeper.ssl.client.enable=true",
+        "create.topic.policy.class.name=com.example.Policy",
+    ],
 )
 def test_a_guard_that_this_broker_has_not_is_no_silent_one(setting: str) -> None:
     with pytest.raises(ConfigError) as caught:
