@@ -142,6 +142,16 @@ def test_a_topic_id_that_comes_later_is_taken_without_a_new_epoch(tmp_path: Path
     scenario(tmp_path, main)
 
 
+def test_a_topic_id_that_comes_with_a_new_epoch_is_taken_too(tmp_path: Path) -> None:
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0, 1], with_id=False)
+        cluster.partitions["t", 0].topic_id = b"x" * 16
+        cluster.elect("t", 1)
+        assert {cluster.nodes[broker].log("t").topic_id for broker in (0, 1)} == {b"x" * 16}
+
+    scenario(tmp_path, main)
+
+
 def test_a_follower_of_an_unknown_leader_has_at_least_its_log(tmp_path: Path) -> None:
     async def main(cluster: Cluster) -> None:
         await cluster.nodes[0].kill()
