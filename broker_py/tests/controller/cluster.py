@@ -18,7 +18,7 @@ from commitlog.controller.context import TopicPartition
 from commitlog.controller.controller import KafkaController
 from commitlog.controller.topic_admin import NewTopic, TopicAdmin
 from commitlog.coordination import paths
-from commitlog.coordination.client import NoNode, SessionState, ensure_path
+from commitlog.coordination.client import CoordinationError, NodeExists, NoNode, SessionState, ensure_path
 from commitlog.coordination.documents import BrokerRegistration, Endpoint, PartitionState
 from commitlog.coordination.memory import MemoryCoordination, MemoryEnsemble
 from commitlog.replication.metadata_cache import MetadataCache
@@ -63,7 +63,10 @@ class FakeBroker:
     def handle(self, message: Any, version: int) -> Any:
         self.requests.append((message, version))
         if message.controller_epoch < self.controller_epoch:
-            raise AssertionError(f"broker {self.id} heard of a deposed controller: {message}")
+            answers = (UpdateMetadataResponse, LeaderAndIsrResponse, StopReplicaResponse)
+            kinds = (UpdateMetadataRequest, LeaderAndIsrRequest, StopReplicaRequest)
+            answer: Any = answers[kinds.index(type(message))]
+            return answer(error_code=ErrorCode.STALE_CONTROLLER_EPOCH)
         self.controller_epoch = message.controller_epoch
         if isinstance(message, UpdateMetadataRequest):
             self.metadata.update(message)
@@ -170,7 +173,7 @@ class Node:
             rng=cluster.rng,
             connect=cluster.connect,
         )
-        self.fake.alive = True
+        self.fake = FakeBroker(self.id, hosted={}, lost_disks=self.fake.lost_disks, deleted=self.fake.deleted)
         self.coordination.add_session_listener(self._session_changed)
         self._sessions = asyncio.get_running_loop().create_task(self._watch_session())
         await self.controller.start()
@@ -178,7 +181,13 @@ class Node:
     async def register(self, rack: str | None = None, port: int = 9092) -> None:
         endpoint = Endpoint("PLAINTEXT", f"b{self.id}", port, "PLAINTEXT")
         data = BrokerRegistration(self.id, (endpoint,), rack=rack).encode()
-        path = await self.coordination.create(paths.broker_id(self.id), data, ephemeral=True)
+        path = paths.broker_id(self.id)
+        try:
+            await self.coordination.create(path, data, ephemeral=True)
+        except NodeExists:  # of this session, when the reply was lost, or of one that is about to end
+            found = await self.coordination.exists(path)
+            if found is None or found.ephemeral_owner != self.coordination.session_id:
+                raise
         stat = await self.coordination.exists(path)
         assert stat is not None
         self.epoch = stat.czxid
@@ -191,10 +200,14 @@ class Node:
         while True:
             await self._expired.wait()
             self._expired.clear()
-            await self.controller.on_session_expired()
-            await self.coordination.wait_connected()
-            await self.register()
-            await self.controller.on_session_restored(self.epoch)
+            try:
+                await self.controller.on_session_expired()
+                await self.coordination.wait_connected()
+                await self.register()
+                await self.controller.on_session_restored(self.epoch)
+            except CoordinationError:
+                self._expired.set()  # as the broker does: once more
+                await asyncio.sleep(0.1)
 
     def expire_session(self) -> None:
         self._cluster.ensemble.expire(self.coordination.session_id)
@@ -206,7 +219,6 @@ class Node:
             self._sessions.cancel()
         await self.controller.stop()
         await self.coordination.close()
-        self.fake.hosted.clear()
 
 
 class Cluster:

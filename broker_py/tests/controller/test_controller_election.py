@@ -95,7 +95,7 @@ async def test_the_only_broker_is_elected_again_after_its_session_expired() -> N
 
 @in_virtual_time
 async def test_a_paused_controller_resigns_at_its_first_write_and_changes_nothing() -> None:
-    """The zombie still believes, until ZooKeeper refuses it; FakeBroker refuses what it might send."""
+    """The zombie still believes; it learns better with the first answer of ZooKeeper."""
     cluster = await Cluster().start(1, 2, 3)
     await cluster.create("t", [1, 2, 3])
     zombie = cluster.active

@@ -14,7 +14,13 @@ from commitlog.controller.context import (
     ReplicaAssignment,
     TopicPartition,
 )
-from commitlog.controller.election import ElectionStrategy, elect, initial_state, preferred_can_lead
+from commitlog.controller.election import (
+    ElectionStrategy,
+    elect,
+    has_live_isr_member,
+    initial_state,
+    preferred_can_lead,
+)
 
 T0 = TopicPartition("t", 0)
 
@@ -93,6 +99,12 @@ def test_unclean_prefers_a_clean_leader_where_there_is_one() -> None:
     elected = elect(ElectionStrategy.UNCLEAN, context_of([2, 3]), T0, state_of(1, 1, 3), unclean_allowed=True)
     assert elected is not None
     assert (elected.state.leader, elected.state.recovering) == (3, False)
+
+
+def test_a_live_member_of_the_isr_that_is_not_assigned_any_more_is_no_reason_to_wait() -> None:
+    context = context_of([2, 3, 9])
+    assert not has_live_isr_member(context, T0, state_of(9, 9))
+    assert has_live_isr_member(context, T0, state_of(9, 9, 3))
 
 
 def test_unclean_needs_a_live_replica() -> None:

@@ -68,7 +68,8 @@ def preferred_can_lead(context: ControllerContext, partition: TopicPartition) ->
 
 
 def has_live_isr_member(context: ControllerContext, partition: TopicPartition, state: LeaderAndIsr) -> bool:
-    return bool(_online(context, partition, state.isr))
+    """Whether OFFLINE would find a leader without losing records."""
+    return any(one in state.isr for one in _online(context, partition, context.replicas(partition)))
 
 
 def _online(

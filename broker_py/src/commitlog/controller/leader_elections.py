@@ -62,7 +62,7 @@ class LeaderElections:
             return
         partitions = await self._core.store.preferred_elections()
         log.info("Starting preferred replica leader election for partitions %s", sorted(partitions))
-        await self.elect(partitions, ElectionType.PREFERRED, Trigger.ZOOKEEPER)
+        await self.elect(sorted(partitions), ElectionType.PREFERRED, Trigger.ZOOKEEPER)
 
     async def elect(
         self, partitions: Iterable[TopicPartition], election_type: ElectionType, trigger: Trigger

@@ -126,8 +126,16 @@ class Reassignments:
                     results[partition] = NO_REASSIGNMENT
                     continue
                 target = known.origin
+            wish = known.reassign_to(target)
+            if self._would_lose_records(partition, wish):
+                results[partition] = (
+                    ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+                    f"Unable to change the assignment of {partition} because it would require an unclean "
+                    "leader election.",
+                )
+                continue
             try:
-                await self._advance(partition, known.reassign_to(target))
+                await self._advance(partition, wish)
                 results[partition] = NONE
             except (ControllerMoved, SessionExpired, ClientClosed):
                 raise
@@ -135,6 +143,13 @@ class Reassignments:
                 log.exception("Reassignment of %s failed", partition)
                 results[partition] = (ErrorCode.UNKNOWN_SERVER_ERROR, describe(error))
         return results
+
+    def _would_lose_records(self, partition: TopicPartition, wish: ReplicaAssignment) -> bool:
+        """After an unclean election among replicas being added, these may be the only ones in sync: to
+        call the move off would delete them. (A ZooKeeper-mode JVM controller does; a KRaft one refuses as
+        we do.)"""
+        state = self._context.leadership.get(partition)
+        return state is not None and not set(state.isr).intersection(wish.replicas)
 
     async def _advance(self, partition: TopicPartition, assignment: ReplicaAssignment) -> None:
         """Write what is wanted, then begin it or, when all targets are in the ISR, finish it."""

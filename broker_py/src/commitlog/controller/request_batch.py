@@ -291,7 +291,7 @@ class RequestBatch:
         version: int,
         states: dict[TopicPartition, StopReplicaPartitionState],
     ) -> None:
-        deleting = {partition for partition, state in states.items() if state.delete_partition}
+        deleting = [partition for partition, state in states.items() if state.delete_partition]
 
         def on_response(broker_id: int, response: Any) -> None:
             if not deleting:

@@ -108,7 +108,7 @@ class ControllerStore:
         self, topics: Iterable[str]
     ) -> dict[str, tuple[bytes | None, dict[int, ReplicaAssignment]]]:
         """Topic → its id and assignment; topics that are gone or unreadable are left out."""
-        names = list(topics)
+        names = sorted(topics)
         found = await self.fence.all(self._assignment(name) for name in names)
         return {name: one for name, one in zip(names, found, strict=True) if one is not None}
 
@@ -148,7 +148,7 @@ class ControllerStore:
         return set(await self._children(paths.DELETE_TOPICS))
 
     async def remove_topic_deletions(self, topics: Iterable[str]) -> None:
-        await self.fence.all(self.fence.delete(paths.delete_topic(topic)) for topic in topics)
+        await self.fence.all(self.fence.delete(paths.delete_topic(topic)) for topic in sorted(topics))
 
     async def delete_topic(self, topic: str) -> None:
         """The request goes last: a controller that fails over in between starts the deletion again."""
@@ -162,7 +162,7 @@ class ControllerStore:
         self, partitions: Iterable[TopicPartition]
     ) -> dict[TopicPartition, LeaderAndIsr | Exception]:
         """Partition → its state or the error that reading it gave; absent ones are left out."""
-        names = list(partitions)
+        names = sorted(partitions)
         found = await self.fence.settle(self._partition_state(name) for name in names)
         return {name: one for name, one in zip(names, found, strict=True) if one is not None}
 
@@ -186,7 +186,7 @@ class ControllerStore:
         self, states: Mapping[TopicPartition, LeaderAndIsr]
     ) -> dict[TopicPartition, Exception | None]:
         """Write first states, parents included; None for each that is in place now."""
-        topics = {partition.topic for partition in states}
+        topics = sorted({partition.topic for partition in states})
         create = self.fence.create
         await self.fence.settle(
             create(paths.topic_partitions(topic), ignore_existing=True) for topic in topics

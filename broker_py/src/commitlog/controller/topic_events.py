@@ -50,7 +50,7 @@ class TopicEvents:
         topics = await self._core.store.topics()
         new = topics - self._context.all_topics
         gone = self._context.all_topics - topics
-        for topic in gone:
+        for topic in sorted(gone):
             self._core.store.ignore_changes(paths.topic(topic))
             self._context.remove_topic(topic)
         self._context.all_topics = topics
