@@ -7,6 +7,7 @@ Clusters of one test session share a ZooKeeper, each under a chroot of its own.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -22,6 +23,9 @@ from typing import Any
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
+from commitlog.wire.client import BrokerConnection
+from commitlog.wire.messages.metadata_request import MetadataRequest
+from commitlog.wire.messages.metadata_response import MetadataResponse
 from tests.real_zookeeper import ZooKeeperProcess, free_port
 
 DEADLINE_S = 60.0
@@ -69,7 +73,7 @@ class BrokerProcess:
             "controlled.shutdown.retry.backoff.ms": "200",
             **settings,
         }
-        self._output = self.home / "output"
+        self._runs = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -88,14 +92,20 @@ class BrokerProcess:
     @property
     def output(self) -> str:
         """What this run has written to standard output and standard error."""
-        return self._output.read_text() if self._output.exists() else ""
+        path = self._output_path
+        return path.read_text() if path.exists() else ""
+
+    @property
+    def _output_path(self) -> Path:
+        return self.home / f"output{self._runs}"
 
     def launch(self, *arguments: str) -> None:
         """Start the process without waiting for anything."""
         assert not self.running
         self.properties.write_text("".join(f"{key}={value}\n" for key, value in self.settings.items()))
         command = [sys.executable, "-m", "commitlog.cli.server_start", str(self.properties), *arguments]
-        with self._output.open("wb") as output:
+        self._runs += 1
+        with self._output_path.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
                 stdout=output,
@@ -173,7 +183,24 @@ class Cluster:
         for broker in self.brokers:
             broker.wait_started()
         self.znodes.start()
-        wait_until(self.controller, "a controller")
+        for broker in self.brokers:
+            wait_until(
+                lambda broker=broker: self.is_known_to(broker), f"broker {broker.id} to know the cluster"
+            )
+
+    def is_known_to(self, broker: BrokerProcess) -> bool:
+        """Whether the broker's metadata have every broker and a controller. Clients that ask before
+        that are told of none, as by Kafka, and some ask again only minutes later."""
+
+        async def ask() -> MetadataResponse:
+            connection = await BrokerConnection.open("127.0.0.1", broker.port, "test")
+            try:
+                return await connection.send(MetadataRequest(topics=[]), 12)
+            finally:
+                connection.close()
+
+        found = asyncio.run(ask())
+        return found.controller_id >= 0 and len(found.brokers) == len(self.brokers)
 
     def close(self) -> None:
         with contextlib.suppress(Exception):

@@ -20,7 +20,12 @@ from typing import Any
 from commitlog import __version__
 from commitlog.config.broker import BrokerConfig
 from commitlog.config.properties import ConfigError
+from commitlog.coordination.kazoo_client import KazooCoordination
+from commitlog.server.broker import Broker
+from commitlog.server.clock import now_ms
 from commitlog.server.errors import StartupError
+from commitlog.server.notify import notify
+from commitlog.storage.disk import LocalDisk
 
 log = logging.getLogger("commitlog.server.start")
 
@@ -40,6 +45,7 @@ COMMITLOG_LOG, log levels such as "DEBUG" or "commitlog.server.request=DEBUG,com
 """
 LOG_FILES_KEPT = 7 * 24
 """server.log is rolled hourly, as Kafka's log4j.properties does it."""
+READY_TIMEOUT_MS = 30_000
 GC_THRESHOLDS = (20_000, 20, 50)
 """Young collections are rarer than Python's default: requests make garbage that dies without the
 collector."""
@@ -163,14 +169,15 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+async def tell_ready(broker: Broker) -> None:
+    """Ready for clients means more than serving: the broker knows the cluster that it tells them of."""
+    if not await broker.wait_known(READY_TIMEOUT_MS):
+        log.warning("No controller has told this broker of the cluster yet")
+    notify("READY=1")
+
+
 async def serve(config: BrokerConfig) -> int:
     """Run one broker until a signal, or until it cannot go on; the exit status."""
-    from commitlog.coordination.kazoo_client import KazooCoordination
-    from commitlog.server.broker import Broker
-    from commitlog.server.clock import now_ms
-    from commitlog.server.notify import notify
-    from commitlog.storage.disk import LocalDisk
-
     loop = asyncio.get_running_loop()
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -191,12 +198,13 @@ async def serve(config: BrokerConfig) -> int:
     await starting
     gc.collect()
     gc.freeze()
-    notify("READY=1")
+    readying = loop.create_task(tell_ready(broker))
     failing = loop.create_task(broker.failed.wait())
     await asyncio.wait({failing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     notify("STOPPING=1")
     failed = failing.done()
     failing.cancel()
+    readying.cancel()
     await broker.stop()
     return 1 if failed else 0
 

@@ -105,6 +105,14 @@ class ReplicaManager:
         self.isr_changes.start()
         self._isr_task = asyncio.get_running_loop().create_task(self._expire_isr(), name="isr-expiration")
 
+    def prepare_to_stop(self) -> None:
+        """The broker is about to ask for its controlled shutdown: what it hands over it does not follow.
+
+        Else it would fetch for a moment, count as a live follower that is caught up, and leave the new leader
+        waiting for it (KafkaServer.isShuttingDown in ReplicaManager.makeFollowers).
+        """
+        self._stopping = True
+
     async def stop(self) -> None:
         """Stop fetchers and background tasks, end every waiting request, checkpoint high watermarks."""
         self._stopping = True
@@ -277,7 +285,13 @@ class ReplicaManager:
                 self.controller_epoch,
             )
             return UpdateMetadataResponse(error_code=ErrorCode.STALE_CONTROLLER_EPOCH)
+        alive_before = {broker.id for broker in self.metadata.alive_brokers()}
         deleted = self.metadata.update(request)
+        if alive_before - {broker.id for broker in self.metadata.alive_brokers()}:
+            # A follower outside of the ISR that was caught up held the high watermark back: it is gone.
+            for partition in list(self._partitions.values()):
+                if partition.is_leader and partition.waiting.produces:
+                    partition.isr_changed()
         if deleted:
             for listener in self._deletion_listeners:
                 listener(deleted)

@@ -147,6 +147,16 @@ class Broker:
             listener.start()
         log.info("[KafkaServer id=%d] started", config.broker_id)
 
+    async def wait_known(self, timeout_ms: int) -> bool:
+        """Wait until the controller has told this broker of the cluster, this broker included.
+
+        A client that asks for metadata before that is told of no brokers; some ask again only minutes later.
+        """
+        broker_id = self.config.broker_id
+        return await self.services.metadata.wait_until(
+            lambda metadata: metadata.controller_id is not None and metadata.is_alive(broker_id), timeout_ms
+        )
+
     def _check_protocols(self) -> None:
         for listener in self.config.listeners:
             if listener.protocol != SERVED_PROTOCOL:
@@ -374,6 +384,7 @@ class Broker:
         """Controlled shutdown, then STOP_ORDER."""
         log.info("[KafkaServer id=%d] shutting down", self.config.broker_id)
         if self.config.controlled_shutdown_enable and self.epoch >= 0:
+            self._replicas.prepare_to_stop()
             await controlled_shutdown(self.config, self._controller_client, self.broker_epoch)
         await self._undo_all()
         log.info("[KafkaServer id=%d] shut down completed", self.config.broker_id)

@@ -41,7 +41,7 @@ class ProducerIdManager:
         self._retry_at = 0.0
 
     def next_id(self) -> int:
-        """A producer id that was never given out in this cluster; KafkaError(COORDINATOR_LOAD_IN_PROGRESS)."""
+        """A producer id never given out in this cluster; raises COORDINATOR_LOAD_IN_PROGRESS."""
         producer_id = self._claim()
         if producer_id is None:
             self._request_block()
