@@ -156,9 +156,10 @@ def test_diverging_epochs(tmp_path: Path) -> None:
         assert replica.log_end_offset == 2
         assert values(fetched(2, 0)) == [b"c", b"d"]
         leader.log("t").update_high_watermark(4)
-        leader.log("t").maybe_increment_log_start_offset(2, "test")
+        leader.log("t").maybe_increment_log_start_offset(1, "test")
         # Where the logs part is of no use to a follower that must begin anew.
-        assert fetched(1, 1).error is ErrorCode.OFFSET_OUT_OF_RANGE
+        assert fetched(1, 1).diverging_epoch == (0, 2)
+        assert fetched(0, 1).error is ErrorCode.OFFSET_OUT_OF_RANGE
 
     scenario(tmp_path, main)
 

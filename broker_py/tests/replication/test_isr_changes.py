@@ -35,6 +35,22 @@ def test_a_late_follower_is_dropped_and_the_high_watermark_goes_on(tmp_path: Pat
     scenario(tmp_path, main)
 
 
+def test_a_slow_follower_is_dropped_though_it_fetches_all_the_time(tmp_path: Path) -> None:
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0, 1])
+        cluster.partition_network(0, 1)
+        leader = cluster.nodes[0]
+        for second in range(60):
+            leader.append("t", b"v", acks=1)
+            leader.fetch("t", second // 2, replica_id=1)
+            await asyncio.sleep(1)
+            if leader.partition("t").isr == (0,):
+                break
+        assert 30 <= second <= 46
+
+    scenario(tmp_path, main)
+
+
 def test_an_idle_partition_keeps_its_isr(tmp_path: Path) -> None:
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0, 1])
@@ -201,6 +217,8 @@ def test_a_change_by_somebody_outdated_waits_for_the_next_leader_and_isr(
         partition = cluster.nodes[0].partition("t")
         await until(lambda: len(cluster.alter_partition_requests) == 1)
         await asyncio.sleep(120)
+        await cluster.nodes[0].produce("t", b"c", acks=1)
+        await asyncio.sleep(1)
         assert len(cluster.alter_partition_requests) == 1
         assert partition.in_sync.state.proposed == (0, 1)
         assert partition.in_sync.maximal == {0, 1, 2}

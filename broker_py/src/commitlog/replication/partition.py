@@ -121,6 +121,11 @@ class Partition:
         """min.insync.replicas, but never more than there are replicas."""
         return min(self.topic_config.min_insync_replicas, len(self.in_sync.replicas) + 1)
 
+    def _is_under_min_isr(self, size: int) -> bool:
+        # With every replica in it, as nearly always, the ISR cannot be too small: no need to look at the
+        # settings.
+        return size <= len(self.in_sync.replicas) and size < self.effective_min_isr
+
     # --- who leads ------------------------------------------------------------------------------------------
 
     def make_leader(self, state: LeaderAndIsrPartitionState, topic_id: bytes) -> bool:
@@ -294,7 +299,7 @@ class Partition:
         """Append a client's or a coordinator's batches. Waiting fetches are looked at after this turn of the
         loop."""
         log = self.leader_log()
-        if acks == -1 and len(self.isr) < self.effective_min_isr:
+        if acks == -1 and self._is_under_min_isr(len(self.isr)):
             raise KafkaError(
                 ErrorCode.NOT_ENOUGH_REPLICAS,
                 f"The size of the current ISR {self.isr} is insufficient to satisfy the min.isr requirement "
@@ -328,7 +333,7 @@ class Partition:
             return ErrorCode.NOT_LEADER_OR_FOLLOWER
         if self.log.high_watermark < required_offset:
             return None
-        if len(self.in_sync.maximal) < self.effective_min_isr:
+        if self._is_under_min_isr(len(self.in_sync.maximal)):
             # The ISR shrank after the append: the records are in the log, but not as safe as was asked for.
             return ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
         return ErrorCode.NONE
@@ -341,7 +346,7 @@ class Partition:
         While the ISR is below min.insync.replicas it stands still: what nobody else has must not be shown.
         """
         log = self.log
-        if log is None or len(self.isr) < self.effective_min_isr:
+        if log is None or self._is_under_min_isr(len(self.isr)):
             return False
         offset = self.in_sync.smallest_end(log.log_end_offset)
         if offset <= log.high_watermark:
