@@ -82,6 +82,7 @@ def _succeeded(services: Services, made: CreatedTopic) -> CreatableTopicResult:
     return CreatableTopicResult(
         name=made.name,
         topic_id=made.topic_id,
+        error_message=None,
         num_partitions=made.num_partitions,
         replication_factor=made.replication_factor,
         configs=[

@@ -9,6 +9,7 @@ from __future__ import annotations
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import KafkaError
 from commitlog.wire.messages.allocate_producer_ids_request import AllocateProducerIdsRequest
 from commitlog.wire.messages.allocate_producer_ids_response import AllocateProducerIdsResponse
 
@@ -16,7 +17,10 @@ from commitlog.wire.messages.allocate_producer_ids_response import AllocateProdu
 async def handle(
     services: Services, context: RequestContext, request: AllocateProducerIdsRequest
 ) -> AllocateProducerIdsResponse:
-    return await services.controller.allocate_producer_ids(request)
+    try:
+        return await services.controller.allocate_producer_ids(request)
+    except KafkaError as error:
+        return AllocateProducerIdsResponse(error_code=error.code)
 
 
 API = Api(ApiKey.ALLOCATE_PRODUCER_IDS, 0, 0, handle, cluster_action=True)
