@@ -7,10 +7,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test lint unit molecule wheel artifact build clean
+.PHONY: help venv cluster destroy test lint unit jvm-libs molecule wheel artifact build clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 venv: ## make .venv with the pinned tools
 	@$(PYTHON) vms/venv.py $(VENV)
@@ -32,6 +32,13 @@ lint: venv ## ruff, mypy, ansible-lint, yamllint
 unit: venv ## the tests that need no hosts
 	cd broker_py && python -m pytest -q
 	python -m pytest -q tests
+
+KAFKA_JVM := $(CURDIR)/.cache/kafka-jvm
+JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencies -DincludeScope=runtime
+
+jvm-libs: ## fetch Apache Kafka's jars, with which `make unit` tests against the JVM (needs mvn)
+	$(JVM_LIBS) -P 3.9 -DoutputDirectory=$(KAFKA_JVM)/libs
+	$(JVM_LIBS) -P 0.8 -DoutputDirectory=$(KAFKA_JVM)/libs-0.8
 
 molecule: venv ## the cluster on hosts, created, changed and broken by Molecule; skipped aloud without a Docker engine
 	@$(BIN)/python vms/cluster.py molecule

@@ -99,15 +99,17 @@ class BrokerProcess:
     def _output_path(self) -> Path:
         return self.home / f"output{self._runs}"
 
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "commitlog.cli.server_start"]
+
     def launch(self, *arguments: str) -> None:
         """Start the process without waiting for anything."""
         assert not self.running
         self.properties.write_text("".join(f"{key}={value}\n" for key, value in self.settings.items()))
-        command = [sys.executable, "-m", "commitlog.cli.server_start", str(self.properties), *arguments]
         self._runs += 1
         with self._output_path.open("wb") as output:
             self._process = subprocess.Popen(
-                command,
+                [*self._command(), str(self.properties), *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

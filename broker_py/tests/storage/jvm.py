@@ -1,32 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Apache Kafka's own code as a judge: needs java and Kafka's jars (in COMMITLOG_KAFKA_LIBS)."""
+"""Apache Kafka's own code as a judge of files: needs java and Kafka's jars (`make jvm-libs`)."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-LIBS = os.environ.get("COMMITLOG_KAFKA_LIBS", "/tmp/kafka-jvm/libs")
+from tests import kafka_jars
 
 
 def require_kafka() -> None:
     """Skip, saying what is missing."""
-    if shutil.which("java") is None:
-        pytest.skip("java is not installed: the JVM's verdict on our files is not asked for")
-    if not list(Path(LIBS).glob("kafka_2.13-3.9*.jar")):
-        pytest.skip(f"no Apache Kafka 3.9 jars in {LIBS} (COMMITLOG_KAFKA_LIBS): the JVM is not asked")
+    reason = kafka_jars.missing()
+    if reason is not None:
+        pytest.skip(f"the JVM's verdict on our files is not asked for: {reason}")
 
 
 def dump(*files: Path | str, options: tuple[str, ...] = ()) -> str:
     """What kafka-dump-log.sh says of files."""
-    command = [
-        "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{LIBS}/*",
-        "kafka.tools.DumpLogSegments", *options, "--files", ",".join(map(str, files)),
-    ]  # fmt: skip
+    command = [*kafka_jars.java(256), "kafka.tools.DumpLogSegments", *options]
+    command += ["--files", ",".join(map(str, files))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -34,10 +29,8 @@ def dump(*files: Path | str, options: tuple[str, ...] = ()) -> str:
 
 def reference(directory: Path, script: list[str], *config: str, opened: str = "clean 0") -> list[str]:
     """What Kafka's own log answers to a script (see ReferenceLog.java) in a partition directory."""
-    command = [
-        "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{LIBS}/*",
-        str(Path(__file__).with_name("ReferenceLog.java")), str(directory), *opened.split(" "), *config,
-    ]  # fmt: skip
+    script_path = Path(__file__).with_name("ReferenceLog.java")
+    command = [*kafka_jars.java(256), str(script_path), str(directory), *opened.split(" "), *config]
     text = "\n".join(script) + "\n"
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
