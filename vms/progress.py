@@ -23,6 +23,11 @@ class StepFailedError(Exception):
     """A step ended with another status than 0; its output was shown."""
 
 
+def last_sign(lines: list[str]) -> str:
+    """What a step is at: the last task of a playbook, else its last line."""
+    return next((line for line in reversed(lines) if "TASK [" in line), next(filter(None, reversed(lines)), ""))
+
+
 class Steps:
     """The steps of one target, counted."""
 
@@ -58,7 +63,7 @@ class Steps:
         def heartbeat() -> None:
             while not done.wait(1):
                 if time.monotonic() - self._said >= HEARTBEAT_S:
-                    at = COLOURS.sub("", next((line for line in reversed(lines) if line.strip()), "")).strip(" *")
+                    at = COLOURS.sub("", last_sign(lines)).strip(" *")
                     self.say(f"{head} ... {int(time.monotonic() - started)} s{': ' + at[:100] if at else ''}")
 
         watcher = threading.Thread(target=heartbeat, daemon=True)
