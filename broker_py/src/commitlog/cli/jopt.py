@@ -22,11 +22,12 @@ class ArgumentError(Exception):
 @dataclass(frozen=True, slots=True)
 class Option:
     """`argument` is what help shows for the value; None for a flag. `whole_number` checks the value's
-    form."""
+    form; `optional` lets the value be left out, which gives ""."""
 
     doc: str
     argument: str | None = None
     whole_number: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ def parse(arguments: Sequence[str], options: Mapping[str, Option]) -> Parsed:
         if option.argument is None:
             if has_value:
                 raise ArgumentError(f"Option {name} takes no argument")
+            found.setdefault(name, []).append("")
+            continue
+        if not has_value and option.optional and (not rest or rest[0].startswith("-")):
             found.setdefault(name, []).append("")
             continue
         if not has_value:
@@ -112,7 +116,8 @@ def help_text(summary: str, options: Mapping[str, Option]) -> str:
     lines += _columns("------", "-----------", left_width, right_width)
     for name in sorted(options):
         option = options[name]
-        shown = f"--{name}" + (f" <{option.argument}>" if option.argument is not None else "")
+        before, after = "[]" if option.optional else "<>"
+        shown = f"--{name}" + (f" {before}{option.argument}{after}" if option.argument is not None else "")
         lines += _columns(shown, option.doc, left_width, right_width)
     return "\n".join(line.rstrip() for line in lines)
 

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kafka clients for the console tools: librdkafka, told in the names of the Java client's settings.
+
+The tools read the Java clients' properties (--producer-property, --consumer.config, ...), so their names and
+values are translated here; what librdkafka has no counterpart for is left out, with Kafka's warning if it is
+no setting of the Java clients at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from commitlog.cli.topics_errors import ToolError
+
+if TYPE_CHECKING:
+    import confluent_kafka
+
+C = TypeVar("C")
+
+_RENAMED = {
+    "send.buffer.bytes": "socket.send.buffer.bytes",
+    "receive.buffer.bytes": "socket.receive.buffer.bytes",
+    "max.request.size": "message.max.bytes",
+    "fetch.max.wait.ms": "fetch.wait.max.ms",
+    "ssl.truststore.location": "ssl.ca.location",
+    "ssl.protocol": None,
+}
+_WITHOUT_COUNTERPART = frozenset(
+    (
+        "auto.include.jmx.reporter",
+        "default.api.timeout.ms",
+        "enable.metrics.push",
+        "exclude.internal.topics",
+        "interceptor.classes",
+        "key.deserializer",
+        "key.serializer",
+        "max.block.ms",
+        "max.poll.records",
+        "metadata.max.idle.ms",
+        "metadata.recovery.strategy",
+        "metric.reporters",
+        "metrics.num.samples",
+        "metrics.recording.level",
+        "metrics.sample.window.ms",
+        "partitioner.adaptive.partitioning.enable",
+        "partitioner.availability.timeout.ms",
+        "partitioner.class",
+        "partitioner.ignore.keys",
+        "value.deserializer",
+        "value.serializer",
+    )
+)
+_ASSIGNORS = {
+    "RangeAssignor": "range",
+    "RoundRobinAssignor": "roundrobin",
+    "CooperativeStickyAssignor": "cooperative-sticky",
+}
+_OFFSET_RESETS = {"none": "error"}
+_JAAS = re.compile(r'(username|password)="([^"]*)"')
+_NO_SUCH = re.compile(r'No such configuration property: "([^"]+)"')
+
+
+def log(level: str, message: str, logger: str) -> None:
+    """A line of log as Kafka's tools write it to standard error."""
+    print(f"[{_now()}] {level} {message} ({logger})", file=sys.stderr)
+
+
+def _now() -> str:
+    return logging.Formatter().formatTime(logging.makeLogRecord({}))
+
+
+class _LogHandler(logging.Handler):
+    """librdkafka's own log. What it calls errors are mostly connections that it will try again."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "WARN" if record.levelno <= logging.ERROR else "ERROR"
+        log(level, record.getMessage(), "librdkafka")
+
+
+def _library() -> Any:
+    try:
+        import confluent_kafka
+    except ImportError:
+        raise ToolError(
+            "the console tools need the Python package confluent-kafka (the extra `tools` of commitlog)"
+        ) from None
+    return confluent_kafka
+
+
+def make_producer(settings: Mapping[str, str], **callbacks: Callable[..., None]) -> confluent_kafka.Producer:
+    producer: confluent_kafka.Producer = _make(_library().Producer, settings, callbacks)
+    return producer
+
+
+def make_consumer(settings: Mapping[str, str], **callbacks: Callable[..., None]) -> confluent_kafka.Consumer:
+    consumer: confluent_kafka.Consumer = _make(_library().Consumer, settings, callbacks)
+    return consumer
+
+
+def _make(client: Callable[..., C], settings: Mapping[str, str], callbacks: Mapping[str, Any]) -> C:
+    """Make the client; a setting that librdkafka does not know is left out with a warning."""
+    logger = logging.Logger("librdkafka", logging.WARNING)
+    logger.addHandler(_LogHandler())
+    translated: dict[str, Any] = {**translate(settings), **callbacks}
+    failure = _library().KafkaException
+    while True:
+        try:
+            return client(translated, logger=logger)
+        except failure as error:
+            text = error.args[0].str()
+            unknown = _NO_SUCH.search(text)
+            if unknown is None or unknown[1] not in translated:
+                raise ToolError(text) from None
+            log("WARN", f"The configuration '{unknown[1]}' was supplied but isn't a known config.", "config")
+            del translated[unknown[1]]
+
+
+def translate(settings: Mapping[str, str]) -> dict[str, str]:
+    """librdkafka's name and value for each setting of the Java clients."""
+    found: dict[str, str] = {}
+    for name, value in settings.items():
+        if name in _WITHOUT_COUNTERPART:
+            continue
+        if name == "buffer.memory":
+            found["queue.buffering.max.kbytes"] = str(max(1, int(value) // 1024))
+        elif name == "auto.offset.reset":
+            found[name] = _OFFSET_RESETS.get(value, value)
+        elif name == "partition.assignment.strategy":
+            names = (each.strip().rpartition(".")[2] for each in value.split(","))
+            found[name] = ",".join(_ASSIGNORS.get(each, each) for each in names)
+        elif name == "sasl.jaas.config":
+            found.update({f"sasl.{field}": text for field, text in _JAAS.findall(value)})
+        else:
+            renamed = _RENAMED.get(name, name)
+            if renamed is not None:
+                found[renamed] = value
+    return found
