@@ -230,6 +230,7 @@ class Node:
         version: int = 12,
         current_leader_epoch: int = -1,
         last_fetched_epoch: int = -1,
+        rack: str = "",
     ) -> list[FetchResult] | DelayedFetch:
         params = FetchParams(
             version,
@@ -238,6 +239,7 @@ class Node:
             min_bytes,
             max_bytes,
             FetchIsolation.of(replica_id, isolation_level),
+            rack,
         )
         request = FetchPartition(
             topic,
@@ -330,6 +332,7 @@ class Cluster:
     topic_configs: dict[str, Mapping[str, str]] = field(default_factory=dict)
     connections: list[DirectConnection] = field(default_factory=list)
     cut: set[frozenset[int]] = field(default_factory=set)
+    racks: dict[int, str] = field(default_factory=dict)
     controller_epoch: int = 1
     alter_partition_version: int = 3
     alter_partition_errors: list[ErrorCode] = field(default_factory=list)
@@ -497,6 +500,7 @@ class Cluster:
             live_brokers=[
                 UpdateMetadataBroker(
                     id=broker_id,
+                    rack=self.racks.get(broker_id),
                     endpoints=[
                         UpdateMetadataEndpoint(port=9092 + broker_id, host="127.0.0.1", listener=LISTENER)
                     ],

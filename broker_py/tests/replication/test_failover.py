@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from commitlog.records.batch import build_batch
 from commitlog.wire.errors import ErrorCode
 from tests.replication.cluster import Cluster, scenario
 from tests.replication.virtual_time import until
@@ -144,18 +145,44 @@ def test_a_new_leader_serves_no_offset_below_what_was_seen(tmp_path: Path) -> No
     scenario(tmp_path, main)
 
 
-def test_a_follower_beyond_an_unclean_leaders_end_cuts_to_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ibp", ["3.9", "2.6"])
+def test_logs_that_parted_several_epochs_ago_are_asked_about_until_they_agree(
+    tmp_path: Path, ibp: str
+) -> None:
+    """KIP-279's long way: each answer only says that the follower's latest epoch is not the leader's."""
+
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0, 1])
         cluster.partition_network(0, 1)
+        for broker, epochs in ((0, (0, 1, 3)), (1, (0, 2))):
+            for epoch in epochs:
+                value = b"common" if epoch == 0 else b"epoch %d" % epoch
+                batch = build_batch([(1_000, None, value, ())])
+                cluster.nodes[broker].log("t").append_as_leader(batch, epoch)
+        cluster.partitions["t", 0].leader_epoch = 4
+        cluster.elect("t", 1, isr=[1])
+        cluster.cut.clear()
+        await until(lambda: same_logs(cluster, "t", 0, 1))
+        assert cluster.nodes[0].values("t") == [b"common", b"epoch 2"]
+
+    scenario(tmp_path, main, 0, 1, inter_broker_protocol_version=ibp)
+
+
+@pytest.mark.parametrize("ibp", ["3.9", "0.11.0-IV0"])
+def test_a_follower_beyond_an_unclean_leaders_end_cuts_to_it(tmp_path: Path, ibp: str) -> None:
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0, 1])
+        cluster.partition_network(0, 1)
+        cluster.elect("t", 0, isr=[0])
         for value in (b"a", b"b", b"c"):
-            await cluster.nodes[0].produce("t", value, acks=1)
+            await cluster.nodes[0].produce("t", value)
+        assert cluster.nodes[0].log("t").high_watermark == 3
         cluster.elect("t", 1, isr=[1])
         cluster.cut.clear()
         await until(lambda: same_logs(cluster, "t", 0, 1))
         assert cluster.nodes[0].values("t") == []
 
-    scenario(tmp_path, main, 0, 1)
+    scenario(tmp_path, main, 0, 1, inter_broker_protocol_version=ibp)
 
 
 def test_a_follower_below_the_leaders_log_start_begins_there(tmp_path: Path) -> None:

@@ -205,6 +205,18 @@ def test_a_consumer_is_woken_by_the_high_watermark_and_not_by_the_append(tmp_pat
     scenario(tmp_path, main)
 
 
+def test_a_consumer_at_a_follower_is_woken_by_the_followers_high_watermark(tmp_path: Path) -> None:
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0, 1])
+        outcome = cluster.nodes[1].fetch("t", 0, version=11, max_wait_ms=60_000)
+        assert not isinstance(outcome, list)
+        await cluster.nodes[0].produce("t", b"a")
+        assert values((await outcome)[0]) == [b"a"]
+        assert asyncio.get_running_loop().time() < 1
+
+    scenario(tmp_path, main)
+
+
 def test_the_answer_of_the_produce_is_made_before_the_fetch_is_read(tmp_path: Path) -> None:
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0])
@@ -226,6 +238,7 @@ def test_a_waiting_fetch_ends_when_its_leader_epoch_does(tmp_path: Path) -> None
         assert not isinstance(outcome, list)
         cluster.elect("t", 0)
         assert (await outcome)[0].error is ErrorCode.FENCED_LEADER_EPOCH
+        assert asyncio.get_running_loop().time() < 1
 
     scenario(tmp_path, main)
 
@@ -260,7 +273,10 @@ def test_a_parked_follower_learns_a_new_high_watermark_soon(tmp_path: Path) -> N
         assert not isinstance(second, list)
         loop = asyncio.get_running_loop()
         start = loop.time()
+        replica = leader.partition("t").in_sync.replicas[2]
+        fetched_ms = replica.last_fetch_ms
         assert [(await outcome)[0].high_watermark for outcome in (first, second)] == [1, 1]
+        assert replica.last_fetch_ms == fetched_ms, "the answer of a fetch is not another fetch"
         assert loop.time() - start < 0.02
 
     scenario(tmp_path, main)

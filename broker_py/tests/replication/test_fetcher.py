@@ -61,6 +61,7 @@ def test_a_new_leader_does_not_wait_for_the_old_ones_fetch(tmp_path: Path) -> No
         loop = asyncio.get_running_loop()
         start = loop.time()
         cluster.elect("t", 1)
+        assert connections_to(cluster, 0) == 0
         assert (await cluster.nodes[1].produce("t", b"b")).error is ErrorCode.NONE
         assert loop.time() - start < 0.05
 

@@ -170,6 +170,23 @@ def test_delete_records_waits_for_every_live_replica(tmp_path: Path) -> None:
     scenario(tmp_path, main)
 
 
+def test_delete_records_goes_on_waiting_while_only_the_high_watermark_moves(tmp_path: Path) -> None:
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0, 1, 2])
+        await cluster.nodes[0].produce("t", b"a")
+        cluster.partition_network(0, 2)
+        cluster.elect("t", 0, isr=[0, 1])
+        await asyncio.sleep(1)
+        outcome = cluster.nodes[0].replicas.delete_records(300_000, [("t", 0, 1)])
+        assert not isinstance(outcome, list)
+        await cluster.nodes[0].produce("t", b"b", timeout_ms=120_000)
+        assert not outcome.done()
+        cluster.cut.clear()
+        assert (await outcome)[0].low_watermark == 1
+
+    scenario(tmp_path, main)
+
+
 def test_delete_records_errors(tmp_path: Path) -> None:
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0, 1])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from commitlog.replication.inter_broker_version import InterBrokerVersion
 from commitlog.wire.errors import ErrorCode
 from tests.replication.cluster import Cluster, scenario
 from tests.replication.virtual_time import until
@@ -186,7 +187,12 @@ def test_the_fetch_version_follows_the_inter_broker_protocol(
         await cluster.nodes[0].produce("t", b"a")
         await cluster.nodes[0].produce("t", b"b")
         assert cluster.nodes[1].values("t") == [b"a", b"b"]
+        cluster.elect("t", 0)
+        await cluster.nodes[0].produce("t", b"c")
+        has_epochs = InterBrokerVersion.of(ibp).offset_for_leader_epoch_supported
         assert {version for key, version in cluster.nodes[0].sent if key == 1} == {expected}
+        # From Fetch 12 on the fetch itself says where the logs part.
+        assert (23 in {key for key, _ in cluster.nodes[0].sent}) == (expected < 12 and has_epochs)
 
     scenario(tmp_path, main, inter_broker_protocol_version=ibp)
 

@@ -187,7 +187,6 @@ class AlterPartitionManager:
                 self._controller_id,
                 error.name,
             )
-            self._disconnect()
             return False
         names = {item.topic_id: item.topic for item in items}
         answers: dict[tuple[str, int], LeaderAndIsr | KafkaError] = {}

@@ -101,6 +101,15 @@ class FetchResult:
     diverging_epoch: tuple[int, int] | None = None
     preferred_read_replica: int = UNKNOWN
 
+    @property
+    def is_final(self) -> bool:
+        """Whether there is something to tell that no waiting makes better."""
+        return (
+            self.error is not ErrorCode.NONE
+            or self.diverging_epoch is not None
+            or self.preferred_read_replica >= 0
+        )
+
 
 Find = Callable[[str, int], "Partition"]
 
@@ -112,7 +121,7 @@ def fetch(
     results = read_all(find, params, requests, note_follower=True)
     size = 0
     for result in results:
-        if result.error is not ErrorCode.NONE or result.diverging_epoch is not None:
+        if result.is_final:
             return results
         size += result.size
     if params.max_wait_ms <= 0 or not requests or size >= params.min_bytes:
@@ -156,6 +165,16 @@ def _read(
     replica = None
     if params.is_from_follower:
         replica = partition.follower(params.replica_id, names_epoch=request.current_leader_epoch >= 0)
+    elif params.rack and partition.is_leader and params.version >= 11:
+        preferred = partition.preferred_read_replica(params.rack, request.fetch_offset)
+        if preferred is not None:
+            return FetchResult(
+                ErrorCode.NONE,
+                log.high_watermark,
+                log.last_stable_offset,
+                log.log_start_offset,
+                preferred_read_replica=preferred,
+            )
     # The ends as they were before the read: what is appended after this fetch must not make the fetcher look
     # late.
     end_offset = log.log_end_offset
@@ -258,7 +277,7 @@ class DelayedFetch(DelayedOperation[list[FetchResult]]):
     def _has_min_bytes(self) -> bool:
         size = 0
         for result in read_all(self._find, self._params, self._requests, note_follower=False):
-            if result.error is not ErrorCode.NONE or result.diverging_epoch is not None:
+            if result.is_final:
                 return True
             size += result.size
         return size >= self._params.min_bytes

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from commitlog.replication.isr import InSyncReplicas, RemoteReplica
 from commitlog.replication.metadata_cache import ZERO_UUID
+from commitlog.replication.preferred_replica import preferred_read_replica
 from commitlog.replication.purgatory import WatchList, check_all
 from commitlog.storage.log import UnexpectedAppendOffset
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -292,6 +293,10 @@ class Partition:
                 f"{self.partition_epoch}",
             )
         return replica
+
+    def preferred_read_replica(self, rack: str, offset: int) -> int | None:
+        """The follower that a consumer in this rack should read from; None for the leader."""
+        return preferred_read_replica(self, self._host, rack, offset)
 
     # --- writing --------------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ class DelayedProduce(DelayedOperation[list[AppendResult]]):
             if error is None:
                 pending.append((result, waited))
             elif error is not ErrorCode.NONE:
-                _fail(result, error)
+                result.error = error
         self._pending = pending
         if not pending:
             self._finish(self._results)
@@ -81,13 +81,9 @@ class DelayedProduce(DelayedOperation[list[AppendResult]]):
     def force_complete(self) -> None:
         # The records stay in the log: the client cannot know whether they will be committed.
         for result, _ in self._pending:
-            _fail(result, ErrorCode.REQUEST_TIMED_OUT)
+            result.error = ErrorCode.REQUEST_TIMED_OUT
         self._pending = []
         self._finish(self._results)
-
-
-def _fail(result: AppendResult, error: ErrorCode) -> None:
-    result.error = error
 
 
 def append_records(
@@ -119,12 +115,8 @@ def append_records(
             ErrorCode.NONE, info.first_offset, info.last_offset, info.log_append_time, info.log_start_offset
         )
         results.append(result)
-        if acks == -1:
-            settled = partition.replicated(info.last_offset + 1)
-            if settled is None:
-                pending.append((result, partition))
-            elif settled is not ErrorCode.NONE:
-                _fail(result, settled)
+        if acks == -1 and partition.replicated(info.last_offset + 1) is None:
+            pending.append((result, partition))
     if not pending:
         return results
     return DelayedProduce(asyncio.get_running_loop(), timeout_ms, results, pending)
