@@ -28,6 +28,12 @@ def last_sign(lines: list[str]) -> str:
     return next((line for line in reversed(lines) if "TASK [" in line), next(filter(None, reversed(lines)), ""))
 
 
+def reasons(lines: list[str]) -> list[str]:
+    """What a playbook says went wrong, without the frame that Ansible puts around it."""
+    texts = [COLOURS.sub("", line) for line in lines if "[ERROR]: " in line]
+    return [re.sub(r"^\[ERROR\]: (Task failed: )?((Action|Module) failed: )?", "", text) for text in texts]
+
+
 class Steps:
     """The steps of one target, counted."""
 
@@ -89,5 +95,6 @@ class Steps:
             if not show:
                 print(*lines[-LAST_LINES:], sep="\n", file=sys.stderr)
             print(f"{head} {title}: failed with status {process.returncode}; all of its output is in {log}", file=sys.stderr)
+            print(*reasons(lines), sep="\n", file=sys.stderr)
             raise StepFailedError(title)
         return "\n".join(lines)
