@@ -17,7 +17,7 @@ from commitlog.records.batch import (
     build_batch,
     check_crc,
     decode_records,
-    encode_batch,
+    empty_batch,
     read_header,
     refill_batch,
 )
@@ -134,11 +134,13 @@ def test_a_delete_horizon_takes_the_base_timestamps_place() -> None:
     refilled = refill_batch(read_header(data), decode(data), delete_horizon_ms=9999)
     assert read_header(refilled).delete_horizon_ms == 9999
     assert decode(refilled)[0].timestamp == 5
+    again = refill_batch(read_header(refilled), decode(refilled))
+    assert read_header(again).delete_horizon_ms == 9999
 
 
 def test_an_emptied_batch_keeps_its_header() -> None:
     data = build_batch([(5, b"k", b"v", ())] * 2, producer_id=3, producer_epoch=1, base_sequence=20)
-    emptied = encode_batch(read_header(data), [])
+    emptied = empty_batch(read_header(data))
     assert len(emptied) == 61
     assert decode(emptied) == []
     assert read_header(emptied).last_sequence == 21

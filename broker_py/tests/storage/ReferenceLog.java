@@ -2,7 +2,7 @@
 // Apache Kafka's own log, driven by a script on standard input, as the reference for commitlog.storage.
 // Usage: java -cp 'libs/*' ReferenceLog.java <partition directory> <clean|unclean> <recovery point> [topic config]...
 // Commands: append <epoch> <CLIENT|COORDINATOR> <hex>, follow <epoch> <hex>, hw <offset>, truncate <offset>, restart <offset>,
-// roll, retain, start <offset>, close, flush. Each answers one line.
+// roll, retain, start <offset>, clean <first dirty> <now>, close, flush. Each answers one line.
 
 import java.io.BufferedReader;
 import java.io.File;
@@ -12,9 +12,12 @@ import java.util.HexFormat;
 import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
+import kafka.log.Cleaner;
+import kafka.log.LogToClean;
 import kafka.log.UnifiedLog;
 import kafka.server.BrokerTopicStats;
 import kafka.server.RequestLocal;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.record.MemoryRecords;
 import org.apache.kafka.common.utils.Time;
 import org.apache.kafka.common.utils.Timer;
@@ -27,7 +30,10 @@ import org.apache.kafka.storage.internals.log.LogDirFailureChannel;
 import org.apache.kafka.storage.internals.log.LogOffsetsListener;
 import org.apache.kafka.storage.internals.log.LogStartOffsetIncrementReason;
 import org.apache.kafka.storage.internals.log.ProducerStateManagerConfig;
+import org.apache.kafka.storage.internals.log.SkimpyOffsetMap;
 import org.apache.kafka.storage.internals.log.VerificationGuard;
+import org.apache.kafka.storage.internals.utils.Throttler;
+import scala.runtime.BoxedUnit;
 
 public class ReferenceLog {
     static final long NOW_MS = 1_700_000_000_000L;
@@ -72,6 +78,19 @@ public class ReferenceLog {
         scheduler.shutdown();
     }
 
+    static String clean(UnifiedLog log, long firstDirty, long now) throws Exception {
+        Time time = new FixedTime() {
+            @Override
+            public long milliseconds() { return now; }
+        };
+        scala.Function1<TopicPartition, BoxedUnit> goOn = partition -> BoxedUnit.UNIT;
+        Cleaner cleaner = new Cleaner(0, new SkimpyOffsetMap(1 << 20), 1 << 16, 1 << 20, 0.9,
+            new Throttler(Double.MAX_VALUE, 300, "cleaner", "bytes", time), time, goOn);
+        LogToClean work = new LogToClean(log.topicPartition(), log, firstDirty,
+            Math.min(log.lastStableOffset(), log.activeSegment().baseOffset()), false);
+        return String.valueOf(cleaner.doClean(work, now)._1());
+    }
+
     static String run(UnifiedLog log, String[] words) throws Exception {
         switch (words[0]) {
             case "append": {
@@ -93,6 +112,7 @@ public class ReferenceLog {
             case "retain": return String.valueOf(log.deleteOldSegments());
             case "start": return String.valueOf(log.maybeIncrementLogStartOffset(Long.parseLong(words[1]),
                 LogStartOffsetIncrementReason.ClientRecordDeletion));
+            case "clean": return clean(log, Long.parseLong(words[1]), Long.parseLong(words[2]));
             case "flush": log.flush(true); return "ok";
             case "close": log.flush(true); log.close(); return "ok";
             default: return "error UnknownCommand";

@@ -19,7 +19,9 @@ from commitlog.records.batch import (
 )
 from commitlog.records.control import end_transaction_marker
 from commitlog.records.message_set import build_message_set
+from commitlog.storage.cleaner import Cleaner
 from commitlog.storage.disk import LocalDisk
+from commitlog.storage.file_cache import FileCache
 from commitlog.storage.log import Log, RecordValidationError, UnexpectedAppendOffset
 from commitlog.storage.producer_snapshot import decode_snapshot, encode_snapshot
 from commitlog.wire.errors import KafkaError
@@ -54,6 +56,8 @@ def answer(log: Log, line: str) -> str:
             return str(log.maybe_increment_log_start_offset(int(words[0]), "test")).lower()
         if command == "retain":
             return str(log.delete_old_segments(NOW_MS))
+        if command == "clean":
+            return str(clean(log, int(words[1]), first_dirty=int(words[0])))
         if command == "roll":
             log.roll()
             return str(log.segments()[-1].base_offset)
@@ -70,6 +74,15 @@ def answer(log: Log, line: str) -> str:
     except KafkaError as error:
         return f"error {error.code.exception}"
     return "ok"
+
+
+def clean(log: Log, now_ms: int, *, first_dirty: int) -> int:
+    """A compaction pass as the log manager does it."""
+    log.cleaned_to = first_dirty
+    plan = log.cleaning_plan(log.cleanable(now_ms), now_ms)
+    groups, cleaned_to = Cleaner(FileCache(LocalDisk()), plan, 10_000).clean()
+    assert log.install_cleaned(groups, cleaned_to)
+    return cleaned_to
 
 
 def summary(log: Log) -> str:
@@ -306,3 +319,51 @@ def odd_batches() -> dict[str, bytearray]:
 def test_conversions_and_refusals_are_kafkas(tmp_path: Path, config: dict[str, int]) -> None:
     script = [f"append 1 CLIENT {data.hex()}" for data in odd_batches().values()]
     compare(tmp_path, [*script, "close"], **config)
+
+
+def keyed(rng: random.Random, count: int, **fields: Any) -> bytearray:
+    """Records of a dozen keys, one in six a tombstone."""
+    records = []
+    for _ in range(count):
+        value = None if rng.random() < 0.17 else rng.randbytes(rng.randint(1, 60))
+        records.append((NOW_MS + rng.randint(-100, 100), b"key-%d" % rng.randrange(12), value, ()))
+    return build_batch(records, **fields)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_compaction_leaves_the_same_files(tmp_path: Path, seed: int) -> None:
+    """Three passes, the last one after tombstones and markers have become old enough to go."""
+    rng = random.Random(seed)
+    script: list[str] = []
+    sequences = [0] * 4
+    open_transactions: set[int] = set()
+    for _ in range(3):
+        for _ in range(60):
+            producer = rng.randrange(-3, 4)
+            if producer < 0:
+                data = keyed(rng, rng.randint(1, 4), codec=rng.choice([Codec.NONE, Codec.NONE]))
+            else:
+                count = rng.randint(1, 3)
+                data = keyed(
+                    rng, count, producer_id=producer, producer_epoch=0, base_sequence=sequences[producer],
+                    is_transactional=producer > 1,
+                )  # fmt: skip
+                sequences[producer] += count
+                if producer > 1:
+                    open_transactions.add(producer)
+            script.append(f"append 0 CLIENT {data.hex()}")
+            if open_transactions and rng.random() < 0.3:
+                script.append(f"append 0 COORDINATOR {marker(rng, open_transactions.pop()).hex()}")
+        while open_transactions:
+            script.append(f"append 0 COORDINATOR {marker(rng, open_transactions.pop()).hex()}")
+        script.append("hw 100000")
+        script.append(f"clean {0 if len(script) < 130 else 100} {NOW_MS}")
+    script += ["roll", f"clean 150 {NOW_MS + 1}", f"clean 150 {NOW_MS + 86_400_001}"]
+    compare(tmp_path, [*script, "close"], cleanup_policy="compact", segment_bytes=1500)
+
+
+def marker(rng: random.Random, producer: int) -> bytearray:
+    return end_transaction_marker(
+        timestamp=NOW_MS, producer_id=producer, producer_epoch=0, committed=rng.random() < 0.5,
+        coordinator_epoch=0,
+    )  # fmt: skip

@@ -24,12 +24,14 @@ class Hooks:
     def __init__(self) -> None:
         self.deleted: list[str] = []
         self.flushed: list[int] = []
+        self.truncated: list[int] = []
         self.errors: list[OSError] = []
 
     def as_hooks(self) -> LogHooks:
         return LogHooks(
             lambda paths, delay_ms: self.deleted.extend(paths),
             lambda log, offset: self.flushed.append(offset),
+            lambda log: self.truncated.append(log.log_end_offset),
             lambda log_dir, error: self.errors.append(error),
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from commitlog.records.compression import compress, decompress
 from commitlog.records.header import (
     BATCH_OVERHEAD,
+    CODEC_MASK,
     CONTROL_BIT,
     CREATE_TIME,
     DELETE_HORIZON_BIT,
@@ -53,6 +54,7 @@ __all__ = [
     "check_crc",
     "decode_records",
     "down_convert",
+    "empty_batch",
     "encode_batch",
     "increment_sequence",
     "iterate_headers",
@@ -218,18 +220,23 @@ def refill_batch(
     Offset range and producer fields stay, so that sequence numbers survive; a delete horizon (KIP-534) takes
     the place of the base timestamp.
     """
-    base_timestamp = records[0].timestamp if records else NO_TIMESTAMP
-    attributes = header.attributes
-    if delete_horizon_ms is not None:
-        attributes |= DELETE_HORIZON_BIT
-        base_timestamp = delete_horizon_ms
+    horizon = header.delete_horizon_ms if delete_horizon_ms is None else delete_horizon_ms
+    attributes, base_timestamp = header.attributes, records[0].timestamp
+    if horizon is not None:
+        attributes, base_timestamp = attributes | DELETE_HORIZON_BIT, horizon
     max_timestamp = header.max_timestamp
     if header.timestamp_type == CREATE_TIME:
-        max_timestamp = max((r.timestamp for r in records), default=NO_TIMESTAMP)
+        max_timestamp = max(r.timestamp for r in records)
     changed = header._replace(
         attributes=attributes, base_timestamp=base_timestamp, max_timestamp=max_timestamp
     )
     return encode_batch(changed, records)
+
+
+def empty_batch(header: BatchHeader) -> bytearray:
+    """The batch without any record, kept for its producer's last sequence (writeEmptyHeader)."""
+    attributes = header.attributes & ~(CODEC_MASK | DELETE_HORIZON_BIT)
+    return encode_batch(header._replace(attributes=attributes, base_timestamp=NO_TIMESTAMP), [])
 
 
 def up_convert(message_set: Buffer) -> bytearray:

@@ -53,6 +53,11 @@ class IndexFile:
         return self._entry.unpack(data)
 
     @property
+    def size(self) -> int:
+        """Bytes of all entries."""
+        return len(self) * self._entry.size
+
+    @property
     def last(self) -> tuple[Any, ...] | None:
         """The newest entry."""
         return self[self._count - 1] if len(self) and self._count else None

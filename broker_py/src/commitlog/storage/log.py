@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 
-from commitlog.storage.log_append import AppendInfo, LogAppends, UnexpectedAppendOffset
+from commitlog.storage.log_append import AppendInfo, UnexpectedAppendOffset
 from commitlog.storage.log_base import LogHooks
+from commitlog.storage.log_compaction import LogCompaction
 from commitlog.storage.log_read import AbortedTransaction, LogRead
 from commitlog.storage.partition_metadata import write_topic_id
 from commitlog.storage.retention import deletable_segments
-from commitlog.storage.segment import DELETED, LogSegment
+from commitlog.storage.segment import LogSegment
 from commitlog.storage.time_lookup import first_offset_at, offset_of_max_timestamp, offsets_before
 from commitlog.storage.validator import Origin, RecordValidationError
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -34,7 +35,7 @@ __all__ = [
 _log = logging.getLogger("commitlog.storage.log")
 
 
-class Log(LogAppends):
+class Log(LogCompaction):
     """A partition's log. log_start_offset <= last_stable_offset <= high_watermark <= log_end_offset."""
 
     # ---- read
@@ -124,6 +125,8 @@ class Log(LogAppends):
         self.log_end_offset = offset
         self.recovery_point = min(self.recovery_point, offset)
         self.high_watermark = min(self.high_watermark, offset)
+        self.cleaned_to = min(self.cleaned_to, offset)
+        self._hooks.truncated(self)
 
     def truncate_fully_and_start_at(self, offset: int) -> None:
         """Drop everything; the next append gets offset."""
@@ -189,29 +192,6 @@ class Log(LogAppends):
         if following is not None:
             self.maybe_increment_log_start_offset(following.base_offset, "segment deletion")
         self._delete(doomed, reason)
-
-    def _delete(self, doomed: list[LogSegment], reason: str) -> None:
-        """Rename to `.deleted` now, so that readers that hold a region can finish; remove later."""
-        if not doomed:
-            return
-        _log.info(
-            "[Log partition=%s, dir=%s] Deleting segments %s due to %s",
-            self.name, self.log_dir, [s.base_offset for s in doomed], reason,
-        )  # fmt: skip
-        self._segments.remove(doomed)
-        self._rename_away([path for segment in doomed for path in segment.paths], doomed)
-
-    def _rename_away(self, paths: list[str], segments: list[LogSegment]) -> None:
-        for segment in segments:
-            segment.forget()
-            snapshot = self._producers.snapshots.forget(segment.base_offset)
-            if snapshot is not None:
-                paths.append(snapshot)
-        gone = []
-        for path in paths:
-            self._files.disk.rename(path, path + DELETED)
-            gone.append(path + DELETED)
-        self._hooks.delete_files(gone, self.config.file_delete_delay_ms)
 
     # ---- durability and life
 

@@ -14,7 +14,7 @@ from commitlog.storage.log_loader import LoadedLog
 from commitlog.storage.log_read import LogReader
 from commitlog.storage.partition_metadata import PartitionMetadataError, read_topic_id
 from commitlog.storage.producer_state import ProducerStates
-from commitlog.storage.segment import LogSegment
+from commitlog.storage.segment import DELETED, LogSegment
 from commitlog.storage.validator import Validator
 from commitlog.wire.errors import ErrorCode, KafkaError
 
@@ -26,11 +26,13 @@ class LogHooks:
     """What a log leaves to its manager.
 
     delete_files(paths, delay ms): remove files that have been renamed `.deleted`. flush(log, offset): a
-    segment was rolled, make everything below offset durable. io_error(log dir, error): the disk failed.
+    segment was rolled, make everything below offset durable. truncated(log): its recovery point went back,
+    which a checkpoint must say. io_error(log dir, error): the disk failed.
     """
 
     delete_files: Callable[[Sequence[str], int], None]
     flush: Callable[[LogBase, int], None]
+    truncated: Callable[[LogBase], None]
     io_error: Callable[[str, OSError], None]
 
 
@@ -72,6 +74,7 @@ class LogBase:
         self._validator = Validator(self.name)
         self._reader = LogReader(self.name, loaded.segments, config.index_interval_bytes)
         self._closed = False
+        self.cleaned_to = 0  # what is below has been compacted (cleaner-offset-checkpoint)
         self.last_flush_ms = now_ms()
         self._segments.active.jitter_ms = self._jitter_ms()
         self.topic_id = self._read_topic_id()
@@ -157,6 +160,34 @@ class LogBase:
     def _jitter_ms(self) -> int:
         limit = min(self.config.segment_jitter_ms, self.config.segment_ms)
         return self._rng.randrange(limit) if limit > 0 else 0
+
+    # ---- removal
+
+    def _delete(self, doomed: list[LogSegment], reason: str) -> None:
+        """Rename to `.deleted` now, so that readers that hold a region can finish; remove later."""
+        if not doomed:
+            return
+        _log.info(
+            "[Log partition=%s, dir=%s] Deleting segments %s due to %s",
+            self.name, self.log_dir, [s.base_offset for s in doomed], reason,
+        )  # fmt: skip
+        self._segments.remove(doomed)
+        self._rename_away(doomed, snapshots=doomed)
+
+    def _rename_away(self, segments: Sequence[LogSegment], *, snapshots: Sequence[LogSegment]) -> None:
+        paths = []
+        for segment in segments:
+            paths += segment.paths
+            segment.forget()
+        for segment in snapshots:
+            snapshot = self._producers.snapshots.forget(segment.base_offset)
+            if snapshot is not None:
+                paths.append(snapshot)
+        gone = []
+        for path in paths:
+            self._files.disk.rename(path, path + DELETED)
+            gone.append(path + DELETED)
+        self._hooks.delete_files(gone, self.config.file_delete_delay_ms)
 
     # ---- durability
 

@@ -16,9 +16,6 @@ import posixpath
 from collections.abc import Mapping
 
 from commitlog.storage.checkpoint import (
-    HIGH_WATERMARK,
-    LOG_START_OFFSET,
-    RECOVERY_POINT,
     CheckpointError,
     checkpoint_path,
     read_offsets,
@@ -110,10 +107,6 @@ class LogDir:
     def write_checkpoint(self, name: str, offsets: Mapping[tuple[str, int], int]) -> None:
         """Replace an offset checkpoint; may run in a worker thread."""
         write_offsets(self._disk, checkpoint_path(self.path, name), offsets)
-
-    def read_checkpoints(self) -> tuple[dict[tuple[str, int], int], ...]:
-        """(recovery points, log start offsets, high watermarks)."""
-        return tuple(self.read_checkpoint(n) for n in (RECOVERY_POINT, LOG_START_OFFSET, HIGH_WATERMARK))
 
     # ---- partition directories
 

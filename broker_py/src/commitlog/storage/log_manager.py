@@ -16,11 +16,17 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from commitlog.storage.checkpoint import HIGH_WATERMARK, LOG_START_OFFSET, RECOVERY_POINT
+from commitlog.storage.checkpoint import (
+    CLEANER_OFFSET,
+    HIGH_WATERMARK,
+    LOG_START_OFFSET,
+    RECOVERY_POINT,
+)
 from commitlog.storage.disk import Disk
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.log import Log, LogHooks
 from commitlog.storage.log_base import LogBase
+from commitlog.storage.log_cleaner import LogCleaner
 from commitlog.storage.log_config import LogConfig
 from commitlog.storage.log_dir import (
     DELETE_SUFFIX,
@@ -55,6 +61,8 @@ class LogManagerSettings:
     producer_id_expiration_ms: int = 86_400_000
     producer_id_expiration_check_interval_ms: int = 600_000
     cleaner_enable: bool = True
+    cleaner_backoff_ms: int = 15_000
+    cleaner_dedupe_buffer_size: int = 128 * 1024 * 1024
     initial_task_delay_ms: int = 30_000
 
 
@@ -87,7 +95,12 @@ class LogManager:
         self._logs: dict[tuple[str, int], Log] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
-        self._hooks = LogHooks(self._delete_files_later, self._flush_later, self._fail_dir)
+        self._hooks = LogHooks(
+            self._delete_files_later, self._flush_later, self._checkpoint_later, self._fail_dir
+        )
+        self._cleaner = LogCleaner(
+            self.all_logs, self._files, dedupe_buffer_size=settings.cleaner_dedupe_buffer_size, now_ms=now_ms
+        )
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -143,7 +156,10 @@ class LogManager:
         loop = asyncio.get_running_loop()
         try:
             log_dir.take_clean_marker()
-            recovery_points, start_offsets, high_watermarks = log_dir.read_checkpoints()
+            recovery_points = log_dir.read_checkpoint(RECOVERY_POINT)
+            start_offsets = log_dir.read_checkpoint(LOG_START_OFFSET)
+            high_watermarks = log_dir.read_checkpoint(HIGH_WATERMARK)
+            cleaned = log_dir.read_checkpoint(CLEANER_OFFSET)
             names = self._partition_names(log_dir)
             if not log_dir.clean and names:
                 _log.info("Recovering logs from %s since no clean shutdown file was found", log_dir.path)
@@ -169,6 +185,7 @@ class LogManager:
                         f"{self._logs[key].directory} and {log.directory}"
                     )
                 log.update_high_watermark(high_watermarks.get(key, 0))
+                log.cleaned_to = cleaned.get(key, 0)
                 self._logs[key] = log
             log_dir.loaded = True
         except OSError as error:
@@ -274,6 +291,7 @@ class LogManager:
             ) from error
         _log.info("Log for partition %s is renamed to %s and is scheduled for deletion", log.name, target)
         self._remove_tree_later(target, log.config.file_delete_delay_ms)
+        self._checkpoint_later(log)
         return True
 
     def update_topic_config(self, topic: str) -> None:
@@ -344,6 +362,15 @@ class LogManager:
     def _flush_later(self, log: LogBase, offset: int) -> None:
         self._spawn("Flushing a rolled segment", self._flush(log, offset))
 
+    def _checkpoint_later(self, log: LogBase) -> None:
+        """Offsets went back, or a log went: a crash must not meet checkpoints of what is no more."""
+        self._spawn("Checkpointing after truncation or deletion", self._checkpoint_starts())
+
+    async def _checkpoint_starts(self) -> None:
+        await self.checkpoint_recovery_points()
+        await self.checkpoint_log_start_offsets()
+        await self.checkpoint_cleaner_offsets()
+
     async def _flush(self, log: LogBase, offset: int) -> None:
         try:
             pending = log.segments_to_flush(offset)
@@ -378,6 +405,9 @@ class LogManager:
         interval = s.producer_id_expiration_check_interval_ms
         self._every("PeriodicProducerExpirationCheck", interval, interval, self.expire_producers)
 
+        if s.cleaner_enable:
+            self._every("kafka-log-cleaner", s.cleaner_backoff_ms, s.cleaner_backoff_ms, self.clean_logs)
+
     def _every(self, name: str, first_ms: int, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
         if interval_ms >= _NEVER_MS:
             return
@@ -409,6 +439,11 @@ class LogManager:
             log.delete_old_segments(self._now_ms())
             await asyncio.sleep(0)
 
+    async def clean_logs(self) -> None:
+        """Compact until no log is dirty enough."""
+        while not self._stopping.is_set() and await self._cleaner.clean_dirtiest() is not None:
+            await self.checkpoint_cleaner_offsets()
+
     async def flush_dirty_logs(self) -> None:
         """fsync logs that have waited for flush.ms."""
         now_ms = self._now_ms()
@@ -434,6 +469,11 @@ class LogManager:
     async def checkpoint_high_watermarks(self) -> None:
         """Write replication-offset-checkpoint of every directory (every hosted partition)."""
         await self._checkpoint(HIGH_WATERMARK, lambda log: log.high_watermark)
+
+    async def checkpoint_cleaner_offsets(self) -> None:
+        """Write cleaner-offset-checkpoint of every directory in which something has been compacted."""
+        if any(log.cleaned_to for log in self._logs.values()):
+            await self._checkpoint(CLEANER_OFFSET, lambda log: log.cleaned_to or None)
 
     async def _checkpoint(self, name: str, offset_of: Callable[[Log], int | None]) -> None:
         loop = asyncio.get_running_loop()

@@ -71,13 +71,16 @@ def check_offsets(header: BatchHeader, expected: int, base_offset: int) -> None:
 class LogSegment:
     """A segment. Positions are bytes from the start of its .log file."""
 
-    def __init__(self, files: FileCache, directory: str, base_offset: int, *, created_ms: int) -> None:
-        """Open an existing segment; its index files must exist (see create and ensure_indexes)."""
+    def __init__(
+        self, files: FileCache, directory: str, base_offset: int, *, created_ms: int, suffix: str = ""
+    ) -> None:
+        """Open an existing segment; its index files must exist. suffix is that of compaction's new files."""
         self._files = files
         self.directory = directory
         self.base_offset = base_offset
         self.created_ms = created_ms
-        self.path = posixpath.join(directory, file_name(base_offset, LOG))
+        self._suffix = suffix
+        self.path = self._sibling(LOG)
         self.offset_index = OffsetIndex(files, self._sibling(INDEX), base_offset)
         self.time_index = TimeIndex(files, self._sibling(TIME_INDEX), base_offset)
         self.txn_index = TransactionIndex(files, self._sibling(TXN_INDEX))
@@ -92,19 +95,21 @@ class LogSegment:
         self._checked = CheckedRanges()
 
     @classmethod
-    def create(cls, files: FileCache, directory: str, base_offset: int, *, created_ms: int) -> LogSegment:
+    def create(
+        cls, files: FileCache, directory: str, base_offset: int, *, created_ms: int, suffix: str = ""
+    ) -> LogSegment:
         """A new, empty segment, active."""
-        path = posixpath.join(directory, file_name(base_offset, LOG))
+        path = posixpath.join(directory, file_name(base_offset, LOG) + suffix)
         files.forget(path)
         files.disk.open(path, create=True).truncate(0)
-        segment = cls(files, directory, base_offset, created_ms=created_ms)
+        segment = cls(files, directory, base_offset, created_ms=created_ms, suffix=suffix)
         segment.offset_index.create()
         segment.time_index.create()
         segment.activate()
         return segment
 
     def _sibling(self, suffix: str) -> str:
-        return posixpath.join(self.directory, file_name(self.base_offset, suffix))
+        return posixpath.join(self.directory, file_name(self.base_offset, suffix) + self._suffix)
 
     def __repr__(self) -> str:
         return f"LogSegment(baseOffset={self.base_offset}, size={self.size}, dir={self.directory})"
@@ -390,3 +395,16 @@ class LogSegment:
         self._active = None
         for suffix in SUFFIXES:
             self._files.forget(self._sibling(suffix))
+
+    def change_suffix(self, suffix: str) -> None:
+        """Rename all files, as compaction does: `.cleaned` to `.swap` to none."""
+        self.forget()
+        old = {kind: self._sibling(kind) for kind in SUFFIXES}
+        self._suffix = suffix
+        for kind, path in old.items():
+            if self._files.disk.exists(path):
+                self._files.disk.rename(path, self._sibling(kind))
+        self.path = self._sibling(LOG)
+        self.offset_index.path = self._sibling(INDEX)
+        self.time_index.path = self._sibling(TIME_INDEX)
+        self.txn_index.path = self._sibling(TXN_INDEX)
