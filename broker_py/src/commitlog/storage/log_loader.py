@@ -32,7 +32,6 @@ from commitlog.storage.segment import (
     TIME_INDEX,
     TXN_INDEX,
     LogSegment,
-    check_offsets,
     file_name,
     headers_of,
 )
@@ -231,7 +230,6 @@ class LogLoader:
         expected = segment.base_offset
         try:
             for position, header, data in segment.batches(0, segment.size):
-                check_offsets(header, expected, segment.base_offset)
                 last_entry = segment.note_recovered(position, header, last_entry, interval)
                 if header.magic >= 2:
                     self._note_batch(segment, header, data, epochs, producers)

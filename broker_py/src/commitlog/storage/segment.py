@@ -212,11 +212,12 @@ class LogSegment:
         return headers_of(self.file, position, end)
 
     def batches(self, position: int, end: int) -> Iterator[tuple[int, BatchHeader, memoryview]]:
-        """(position, header, bytes) of the batches in [position, end), CRC-checked.
+        """(position, header, bytes) of the batches in [position, end), CRC and order of offsets checked.
 
         Raises CorruptBatch at the first that is damaged or does not end by end.
         """
         file = self.file
+        expected = self.base_offset
         while position < end:
             data = memoryview(file.pread(min(_CHECK_BYTES, end - position), position))
             if not data:
@@ -236,6 +237,8 @@ class LogSegment:
                     data = memoryview(file.pread(header.size, position))
                 if not check_crc(data, at, header):
                     raise CorruptBatch(f"Record is corrupt (stored crc = {header.crc})")
+                check_offsets(header, expected, self.base_offset)
+                expected = header.next_offset
                 yield position + at, header, data[at : at + header.size]
                 at += header.size
             position += at
