@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commitlog.records.batch import build_batch
-from commitlog.replication.list_offsets import FoundOffset
+from commitlog.replication.list_offsets import FoundOffset, legacy_offsets_before
 from commitlog.wire.errors import ErrorCode, KafkaError
 from tests.replication.cluster import Cluster, Node, scenario
 from tests.replication.virtual_time import until
@@ -120,8 +120,8 @@ def test_legacy_offsets_replace_what_a_consumer_may_not_read(tmp_path: Path) -> 
         await cluster.nodes[0].produce("t", b"b", acks=1)
 
         def offsets(timestamp: int, limit: int, *, consumer: bool) -> list[int]:
-            return cluster.nodes[0].replicas.legacy_offsets(
-                "t", 0, timestamp, limit, from_consumer=consumer, require_leader=True
+            return legacy_offsets_before(
+                cluster.nodes[0].partition("t"), timestamp, limit, from_consumer=consumer, require_leader=True
             )
 
         assert offsets(-1, 1, consumer=True) == [1]

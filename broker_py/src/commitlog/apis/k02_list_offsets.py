@@ -24,6 +24,7 @@ from commitlog.replication.list_offsets import (
     LATEST_TIERED_TIMESTAMP,
     LATEST_TIMESTAMP,
     MAX_TIMESTAMP,
+    legacy_offsets_before,
 )
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -124,9 +125,8 @@ def _found(
 def _legacy(
     services: Services, request: ListOffsetsRequest, topic: str, partition: ListOffsetsPartition
 ) -> ListOffsetsPartitionResponse:
-    offsets = services.replicas.legacy_offsets(
-        topic,
-        partition.partition_index,
+    offsets = legacy_offsets_before(
+        services.replicas.partition(topic, partition.partition_index),
         partition.timestamp,
         partition.max_num_offsets,
         from_consumer=request.replica_id == CONSUMER_REPLICA_ID,

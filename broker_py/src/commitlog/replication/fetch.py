@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from commitlog.replication.metadata_cache import ZERO_UUID
+from commitlog.replication.preferred_replica import preferred_read_replica
 from commitlog.replication.purgatory import DelayedOperation
 from commitlog.wire.errors import ErrorCode, KafkaError
 
@@ -166,7 +167,7 @@ def _read(
     if params.is_from_follower:
         replica = partition.follower(params.replica_id, names_epoch=request.current_leader_epoch >= 0)
     elif params.rack and partition.is_leader and params.version >= 11:
-        preferred = partition.preferred_read_replica(params.rack, request.fetch_offset)
+        preferred = preferred_read_replica(partition, params.rack, request.fetch_offset)
         if preferred is not None:
             return FetchResult(
                 ErrorCode.NONE,

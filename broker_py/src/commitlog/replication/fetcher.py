@@ -57,9 +57,6 @@ class Fetcher:
         self._states = FetchStates()
         self._task: asyncio.Task[None] | None = None
 
-    def __contains__(self, key: TopicPartition) -> bool:
-        return key in self._states
-
     def __len__(self) -> int:
         return len(self._states)
 

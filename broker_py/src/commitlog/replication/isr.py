@@ -19,7 +19,8 @@ from commitlog.replication.alter_partition import RECOVERED, LeaderAndIsr
 from commitlog.wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from commitlog.replication.partition import Partition, PartitionHost
+    from commitlog.replication.partition import Partition
+    from commitlog.replication.partition_host import PartitionHost
 
 logger = logging.getLogger("commitlog.replication.partition")
 

@@ -4,54 +4,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from commitlog.replication.isr import InSyncReplicas, RemoteReplica
 from commitlog.replication.metadata_cache import ZERO_UUID
-from commitlog.replication.preferred_replica import preferred_read_replica
 from commitlog.replication.purgatory import WatchList, check_all
 from commitlog.storage.log import UnexpectedAppendOffset
 from commitlog.wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from commitlog.config.broker import BrokerConfig
     from commitlog.config.topic import TopicConfig
-    from commitlog.replication.alter_partition import AlterPartitionManager
-    from commitlog.replication.metadata_cache import MetadataCache
+    from commitlog.replication.partition_host import PartitionHost
     from commitlog.storage.log import AppendInfo, Log, Origin
-    from commitlog.storage.log_manager import LogManager
     from commitlog.wire.messages.leader_and_isr_request import LeaderAndIsrPartitionState
 
 state_change_logger = logging.getLogger("commitlog.replication.state_change")
-
-
-@dataclass(slots=True)
-class PartitionHost:
-    """What a partition needs of the broker that hosts it."""
-
-    broker_id: int
-    config: BrokerConfig
-    metadata: MetadataCache
-    logs: LogManager
-    isr_changes: AlterPartitionManager
-    now_ms: Callable[[], int]
-    wake_fetches: Callable[[Partition], None]
-    """Look at a partition's waiting fetches after the current turn of the loop, when its answer is on its
-    way."""
 
 
 class Partition:
     """State of a partition that this broker hosts. Made and owned by the ReplicaManager."""
 
     __slots__ = (
-        "_host",
         "_name",
         "_topic_id",
         "adding_replicas",
         "assignment",
         "controller_epoch",
+        "host",
         "in_sync",
         "is_leader",
         "leader_epoch",
@@ -79,7 +58,7 @@ class Partition:
         self.adding_replicas: tuple[int, ...] = ()
         self.removing_replicas: tuple[int, ...] = ()
         self.waiting = WatchList()
-        self._host = host
+        self.host = host
         self._topic_id = ZERO_UUID
         self._name = f"[Partition {topic}-{partition} broker={host.broker_id}]"
         self.in_sync = InSyncReplicas(self, host)
@@ -94,7 +73,7 @@ class Partition:
     def topic_id(self) -> bytes:
         """The id that the log carries, ZERO_UUID when there is none yet."""
         if self._topic_id == ZERO_UUID:
-            log = self.log or self._host.logs.get_log(self.topic, self.partition)
+            log = self.log or self.host.logs.get_log(self.topic, self.partition)
             if log is not None and log.topic_id is not None:
                 self._topic_id = log.topic_id
         return self._topic_id
@@ -143,7 +122,7 @@ class Partition:
         if is_new_epoch:
             self._begin_epoch(log, state, is_new_leader)
         self.partition_epoch = state.partition_epoch
-        self.leader_id = self._host.broker_id
+        self.leader_id = self.host.broker_id
         self.is_leader = True
         if self.advance_high_watermark():
             self._high_watermark_moved()
@@ -167,7 +146,7 @@ class Partition:
         # never saw must get an answer that makes it truncate, even when elections follow each other without
         # an append.
         log.assign_epoch_start(state.leader_epoch, start_offset)
-        now_ms = self._host.now_ms()
+        now_ms = self.host.now_ms()
         for replica in self.in_sync.replicas.values():
             replica.reset(
                 now_ms=now_ms,
@@ -228,7 +207,7 @@ class Partition:
     def create_log(self, topic_id: bytes, *, is_new: bool) -> Log:
         """The local log, made when missing. KAFKA_STORAGE_ERROR when its directory failed."""
         if self.log is None:
-            self.log = self._host.logs.get_or_create_log(
+            self.log = self.host.logs.get_or_create_log(
                 self.topic,
                 self.partition,
                 topic_id=None if topic_id == ZERO_UUID else topic_id,
@@ -267,7 +246,7 @@ class Partition:
             raise KafkaError(
                 ErrorCode.NOT_LEADER_OR_FOLLOWER,
                 f"Leader not local for partition {self.topic}-{self.partition} on broker "
-                f"{self._host.broker_id}",
+                f"{self.host.broker_id}",
             )
         return self.log
 
@@ -294,10 +273,6 @@ class Partition:
             )
         return replica
 
-    def preferred_read_replica(self, rack: str, offset: int) -> int | None:
-        """The follower that a consumer in this rack should read from; None for the leader."""
-        return preferred_read_replica(self, self._host, rack, offset)
-
     # --- writing --------------------------------------------------------------------------------------------
 
     def append_as_leader(self, records: bytearray | memoryview, acks: int, origin: Origin) -> AppendInfo:
@@ -313,7 +288,7 @@ class Partition:
         info = log.append_as_leader(records, self.leader_epoch, origin=origin)
         moved = self.advance_high_watermark()
         if self.waiting.fetches:
-            self._host.wake_fetches(self)
+            self.host.wake_fetches(self)
         if moved and self.waiting.produces:
             check_all(self.waiting.produces, self)
         return info
@@ -365,7 +340,7 @@ class Partition:
         if self.waiting.deletes:
             check_all(self.waiting.deletes, self)
         if self.waiting.fetches:
-            self._host.wake_fetches(self)
+            self.host.wake_fetches(self)
 
     def isr_changed(self) -> None:
         """The controller confirmed a new ISR: without a late follower the high watermark may go on."""
@@ -384,7 +359,7 @@ class Partition:
         deletes = self.waiting.deletes
         old_low_watermark = self.low_watermark() if deletes else -1
         previous_end = replica.log_end_offset
-        replica.fetched(offset, log_start_offset, leader_end_offset, self._host.now_ms())
+        replica.fetched(offset, log_start_offset, leader_end_offset, self.host.now_ms())
         log, epoch_start = self.log, self.leader_epoch_start_offset
         if log is not None and epoch_start is not None:
             self.in_sync.maybe_expand(replica, epoch_start, log.high_watermark)
@@ -397,7 +372,7 @@ class Partition:
         """The smallest log start offset of all live replicas: below it, records are gone everywhere."""
         low = self.leader_log().log_start_offset
         for replica in self.in_sync.replicas.values():
-            if replica.log_start_offset < low and self._host.metadata.is_alive(replica.broker_id):
+            if replica.log_start_offset < low and self.host.metadata.is_alive(replica.broker_id):
                 low = replica.log_start_offset
         return low
 

@@ -6,19 +6,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from commitlog.replication.partition import Partition, PartitionHost
+    from commitlog.replication.partition import Partition
 
 RACK_AWARE = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 """The one ReplicaSelector that Kafka ships; any other name in replica.selector.class selects nothing."""
 
 
-def preferred_read_replica(partition: Partition, host: PartitionHost, rack: str, offset: int) -> int | None:
+def preferred_read_replica(partition: Partition, rack: str, offset: int) -> int | None:
     """The follower that the consumer should ask, None for this leader
     (ReplicaManager.findPreferredReadReplica).
 
     Followers out of the ISR may lag ever further behind, and one that lacks the offset would refuse it: both
     are left out. Of the rest in the consumer's rack, the one that is furthest, then the one caught up last.
     """
+    host = partition.host
     if host.config.replica_selector_class != RACK_AWARE:
         return None
     leader = host.metadata.broker(host.broker_id)

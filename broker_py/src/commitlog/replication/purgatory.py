@@ -63,9 +63,8 @@ class DelayedOperation(asyncio.Future[T]):
             return
         try:
             self.set_result(self._respond(result))
-        except (
-            Exception
-        ) as error:  # the caller's code: it must see its own failure, and the partition's others go on
+        except Exception as error:
+            # The caller's code failed: that is for the caller to see, not for whoever moved the partition.
             self.set_exception(error)
 
     def _expire(self) -> None:

@@ -18,7 +18,8 @@ from commitlog.replication.fetcher_manager import FetcherManager
 from commitlog.replication.inter_broker_version import InterBrokerVersion
 from commitlog.replication.list_offsets import FoundOffset
 from commitlog.replication.metadata_cache import MetadataCache
-from commitlog.replication.partition import Partition, PartitionHost
+from commitlog.replication.partition import Partition
+from commitlog.replication.partition_host import PartitionHost
 from commitlog.replication.produce import AppendResult, DelayedProduce
 from commitlog.replication.purgatory import DelayedOperation, check_all
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -238,25 +239,6 @@ class ReplicaManager:
             require_leader=require_leader,
         )
 
-    def legacy_offsets(
-        self,
-        topic: str,
-        partition: int,
-        timestamp: int,
-        max_offsets: int,
-        *,
-        from_consumer: bool,
-        require_leader: bool,
-    ) -> list[int]:
-        """ListOffsets 0. Raises KafkaError."""
-        return list_offsets.legacy_offsets_before(
-            self.partition(topic, partition),
-            timestamp,
-            max_offsets,
-            from_consumer=from_consumer,
-            require_leader=require_leader,
-        )
-
     def offset_for_leader_epoch(
         self, topic: str, partition: int, leader_epoch: int, *, current_leader_epoch: int = -1
     ) -> tuple[int, int]:
@@ -394,8 +376,6 @@ class ReplicaManager:
             ",".join(f"{partition.topic}-{partition.partition}" for partition in lost),
             log_dir,
         )
-
-    # --- waking waiting requests ----------------------------------------------------------------------------
 
     def wake(self, partition: Partition) -> None:
         """Let every waiting request of a partition look again: its leader or its log changed."""
