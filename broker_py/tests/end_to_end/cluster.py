@@ -91,13 +91,15 @@ class BrokerProcess:
 
     @property
     def output(self) -> str:
-        """What this run has written to standard output and standard error."""
-        path = self._output_path
+        """What this run has written to standard output."""
+        path = self.home / f"output{self._runs}"
         return path.read_text() if path.exists() else ""
 
     @property
-    def _output_path(self) -> Path:
-        return self.home / f"output{self._runs}"
+    def errors(self) -> str:
+        """What this run has written to standard error."""
+        path = self.home / f"errors{self._runs}"
+        return path.read_text() if path.exists() else ""
 
     def _command(self) -> list[str]:
         return [sys.executable, "-m", "commitlog.cli.server_start"]
@@ -107,11 +109,14 @@ class BrokerProcess:
         assert not self.running
         self.properties.write_text("".join(f"{key}={value}\n" for key, value in self.settings.items()))
         self._runs += 1
-        with self._output_path.open("wb") as output:
+        with (
+            (self.home / f"output{self._runs}").open("wb") as output,
+            (self.home / f"errors{self._runs}").open("wb") as errors,
+        ):
             self._process = subprocess.Popen(
                 [*self._command(), str(self.properties), *arguments],
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=errors,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "KAFKA_HOME": str(self.home)},
             )
@@ -124,7 +129,7 @@ class BrokerProcess:
     def wait_started(self) -> None:
         def started() -> bool:
             if not self.running:
-                raise AssertionError(f"broker {self.id} ended:\n{self.output[-4000:]}")
+                raise AssertionError(f"broker {self.id} ended: {self.errors}\n{self.output[-4000:]}")
             return f"[KafkaServer id={self.id}] started" in self.output
 
         wait_until(started, f"broker {self.id} to start")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -241,10 +242,11 @@ class Broker:
             try:
                 await listener.bind()
             except OSError as error:
+                reason = os.strerror(error.errno) if error.errno else str(error)
+                address = f"{one.host or '0.0.0.0'}:{one.port}"
                 raise StartupError(
-                    f"Socket server failed to bind to {one.host or '0.0.0.0'}:{one.port}: "
-                    f"{error.strerror or error}. Stop what listens there, or change listeners in "
-                    f"{config.source}."
+                    f"Socket server failed to bind to {address}: {reason}. Stop what listens there, or change "
+                    f"listeners in {config.source}."
                 ) from error
             self.listeners.append(listener)
 

@@ -44,6 +44,7 @@ class LogDir:
     def __init__(self, disk: Disk, path: str) -> None:
         self.path = path
         self.online = True
+        self.failure: OSError | None = None
         self.loaded = False
         self.clean = False
         self.writing = asyncio.Lock()  # checkpoints of one directory are written one at a time

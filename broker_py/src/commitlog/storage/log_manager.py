@@ -139,10 +139,14 @@ class LogManager:
         for log_dir in self._dirs.values():
             self._open_dir(log_dir)
         if not self.online_log_dirs:
-            raise StorageError(f"None of the log.dirs {list(self._dirs)} can be used")
+            raise StorageError(f"None of the log.dirs can be used: {self._failures()}")
         await asyncio.gather(*(self._load_dir(d) for d in self._dirs.values() if d.online))
         if not self.online_log_dirs:
-            raise StorageError(f"All of the log.dirs {list(self._dirs)} have failed while loading")
+            raise StorageError(f"All of the log.dirs have failed while loading: {self._failures()}")
+
+    def _failures(self) -> str:
+        """Every failed directory with its reason."""
+        return "; ".join(f"{log_dir.path}: {log_dir.failure}" for log_dir in self._dirs.values())
 
     def _open_dir(self, log_dir: LogDir) -> None:
         try:
@@ -150,6 +154,7 @@ class LogManager:
             log_dir.identify(self._broker_id, self._cluster_id, self._now_ms())
         except OSError as error:
             log_dir.online = False
+            log_dir.failure = error
             _log.error("Failed to create or validate data directory %s: %s", log_dir.path, error)
 
     async def _load_dir(self, log_dir: LogDir) -> None:
@@ -309,6 +314,7 @@ class LogManager:
         if not log_dir.online:
             return
         log_dir.online = False
+        log_dir.failure = error
         lost = self._logs_in(path)
         for log in lost:
             del self._logs[log.topic, log.partition]
