@@ -13,8 +13,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from kazoo.exceptions import NoNodeError
+
 from tests import kafka_jars
-from tests.end_to_end.cluster import BrokerProcess, Cluster
+from tests.end_to_end.cluster import BrokerProcess, Cluster, wait_until
 from tests.real_zookeeper import ZooKeeperProcess
 
 JVM = "jvm"
@@ -57,7 +59,6 @@ class MixedCluster(Cluster):
             "offsets.topic.replication.factor": replicas,
             "transaction.state.log.replication.factor": replicas,
             "transaction.state.log.min.isr": "1",
-            "replica.lag.time.max.ms": "5000",
             "num.network.threads": "2",
             "num.io.threads": "2",
             "background.threads": "2",
@@ -70,6 +71,33 @@ class MixedCluster(Cluster):
 
     def of_kind(self, kind: str) -> EitherBroker:
         return next(broker for broker in self.brokers if broker.kind == kind)
+
+    def make_controller(self, broker: EitherBroker) -> None:
+        """Have the controller elected anew while the brokers that should not win stand still."""
+        while self.controller() is not broker:
+            others = [other for other in self.brokers if other is not broker and other.running]
+            for other in others:
+                other.pause()
+            try:
+                with contextlib.suppress(NoNodeError):
+                    self.znodes.delete("/controller")
+                wait_until(self.controller, "a controller")
+            finally:
+                for other in others:
+                    other.resume()
+
+    def same_logs(self, topic: str, partitions: int = 1) -> None:
+        """Wait until every replica of the topic holds the same bytes, and some."""
+        for partition in range(partitions):
+            replicas = self.document(f"/brokers/topics/{topic}")["partitions"][str(partition)]
+            brokers = [broker for broker in self.brokers if broker.id in replicas]
+            wait_until(
+                lambda brokers=brokers, partition=partition: (
+                    len({broker.log_bytes(topic, partition) for broker in brokers}) == 1
+                    and brokers[0].log_bytes(topic, partition)
+                ),
+                f"all replicas of {topic}-{partition} to hold the same bytes",
+            )
 
 
 @contextlib.contextmanager
