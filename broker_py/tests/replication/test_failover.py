@@ -249,13 +249,26 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, seed: int) -> None:
                 if result.error is ErrorCode.NONE:
                     acknowledged.append(value)
 
+        seen: list[bytes | None] = []
+
+        def look() -> None:
+            """What any leader shows consumers must be what all leaders show, then and ever after."""
+            for node in cluster.nodes.values():
+                if node.alive and node.partition("t").is_leader:
+                    visible = node.values("t")[: node.log("t").high_watermark]
+                    common = min(len(visible), len(seen))
+                    assert visible[:common] == seen[:common]
+                    seen.extend(visible[common:])
+
         producing = set()
         for step in range(40):
             for part in range(3):
                 task = asyncio.ensure_future(produce(b"%d.%d" % (step, part)))
                 producing.add(task)
                 await asyncio.sleep(rng.random() * 0.2)
+                look()
             await disturb(cluster, rng)
+            look()
             await asyncio.sleep(rng.random() * rng.choice([0.1, 5, 40]))
         cluster.cut.clear()
         for node in cluster.nodes.values():
@@ -265,6 +278,7 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, seed: int) -> None:
         await until(lambda: sorted(record.isr) == [0, 1, 2])
         await until(lambda: same_logs(cluster, "t", 0, 1, 2))
         values = cluster.nodes[0].values("t")
+        assert values[: len(seen)] == seen
         assert [value for value in values if value in set(acknowledged)] == acknowledged
         assert len(acknowledged) > 10
 
