@@ -37,7 +37,8 @@ async def test_the_answer_comes_when_all_partitions_have_leaders(version: int) -
     cluster = await Cluster().start(1, 2)
     answer = await ask(cluster, API, request(topic("t", retention_ms="5000")), version)
     (result,) = answer.topics
-    assert (result.name, result.error_code, result.error_message) == ("t", ErrorCode.NONE, None)
+    assert (result.name, result.error_code) == ("t", ErrorCode.NONE)
+    assert version == 0 or result.error_message is None
     cache = cluster.active.fake.metadata
     assert {state.leader for state in cache.partitions("t").values()} == {1, 2}
     if version >= 5:

@@ -16,7 +16,7 @@ T0 = TopicPartition("t", 0)
 
 async def unbalanced(**properties: str) -> Cluster:
     """t prefers 2, is led by 3, and 2 is back in the ISR."""
-    cluster = await Cluster(**properties).start(1, 2, 3)
+    cluster = await Cluster(0, **properties).start(1, 2, 3)
     await cluster.create("t", [2, 3])
     await cluster.kill(2)
     await cluster.settle()
