@@ -245,8 +245,8 @@ class Broker:
                 reason = os.strerror(error.errno) if error.errno else str(error)
                 address = f"{one.host or '0.0.0.0'}:{one.port}"
                 raise StartupError(
-                    f"Socket server failed to bind to {address}: {reason}. Stop what listens there, or change "
-                    f"listeners in {config.source}."
+                    f"Socket server failed to bind to {address}: {reason}. Stop what listens there, or "
+                    f"change listeners in {config.source}."
                 ) from error
             self.listeners.append(listener)
 
