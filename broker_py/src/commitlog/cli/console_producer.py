@@ -134,6 +134,7 @@ class Sender:
 
         deadline = time.monotonic() + self._command.max_block_ms / 1000
         while True:
+            self._producer.poll(0)  # lets it tell why there is no answer
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return False

@@ -61,6 +61,8 @@ _ASSIGNORS = {
 }
 _OFFSET_RESETS = {"none": "error"}
 _JAAS = re.compile(r'(username|password)="([^"]*)"')
+_LIBRDKAFKA_LINE = re.compile(r"\w+ \[[^]]*\](?: \[thrd:[^]]*\])?: (.*?)(?: \(after .*)?$")
+SAID_MAX = 1000
 _NO_SUCH = re.compile(r'No such configuration property: "([^"]+)"')
 
 
@@ -74,11 +76,22 @@ def _now() -> str:
 
 
 class _LogHandler(logging.Handler):
-    """librdkafka's own log. What it calls errors are mostly connections that it will try again."""
+    """librdkafka's own log, each thing said once: a broker that is away is tried ten times a second. What it
+    retries of its own accord, such as asking for a producer id, the Java client does not mention either.
+
+    What it calls errors are mostly connections that it will try again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = "WARN" if record.levelno <= logging.ERROR else "ERROR"
-        log(level, record.getMessage(), "librdkafka")
+        found = _LIBRDKAFKA_LINE.match(record.getMessage())
+        text = record.getMessage() if found is None else found[1]
+        if text not in self._said and len(self._said) < SAID_MAX and not text.endswith("retrying"):
+            self._said.add(text)
+            log("WARN" if record.levelno <= logging.ERROR else "ERROR", text, "librdkafka")
 
 
 def _library() -> Any:
