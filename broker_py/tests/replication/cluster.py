@@ -80,7 +80,7 @@ class FastDisk(LocalDisk):
 
     def fsync_dir(self, path: str) -> None: ...
 
-    def write_atomic(self, path: str, data: bytes, *, sync: bool = True) -> None:
+    def write_atomic(self, path: str, data: bytes) -> None:
         temporary = Path(path + ".tmp")
         temporary.write_bytes(data)
         temporary.replace(path)

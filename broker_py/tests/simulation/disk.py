@@ -205,14 +205,13 @@ class SimulatedDisk:
         file = self.open(path)
         return file.pread(file.size(), 0)
 
-    def write_atomic(self, path: str, data: bytes, *, sync: bool = True) -> None:
+    def write_atomic(self, path: str, data: bytes) -> None:
         path = self._enter("write_atomic", path)
         self._need_parent(path)
         self.need_room(len(data), path)
         inode = _Inode(bytearray(data), bytes(data), mtime_ms=self._now_ms())
         self._change([(path, inode, True)])
-        if sync:
-            self.commit()
+        self.commit()
 
     def mtime_ms(self, path: str) -> int:
         path = self._enter("mtime_ms", path)

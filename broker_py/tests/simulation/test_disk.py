@@ -99,7 +99,7 @@ class TestAFileSystem:
     def test_small_files_and_locks(self, anywhere: tuple[Disk, str]) -> None:
         disk, root = anywhere
         disk.write_atomic(f"{root}/c", b"1")
-        disk.write_atomic(f"{root}/c", b"2", sync=False)
+        disk.write_atomic(f"{root}/c", b"2")
         assert disk.read_bytes(f"{root}/c") == b"2"
         lock = disk.lock(f"{root}/.lock")
         assert lock is not None
@@ -219,12 +219,7 @@ class TestLossOfPower:
 
         assert outcomes(prepare, lambda disk: tuple(disk.listdir("/d"))) == {("1",)}
 
-    def test_an_atomic_write_is_old_or_new_and_new_when_synced(self) -> None:
-        def prepare(disk: SimulatedDisk) -> None:
-            disk.write_atomic("/c", b"old")
-            disk.write_atomic("/c", b"new", sync=False)
-
-        assert outcomes(prepare, lambda disk: disk.read_bytes("/c")) == {b"old", b"new"}
+    def test_an_atomic_write_is_new_at_once(self) -> None:
         assert outcomes(lambda disk: disk.write_atomic("/c", b"new"), lambda disk: disk.read_bytes("/c")) == {
             b"new"
         }

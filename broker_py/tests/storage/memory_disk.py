@@ -163,7 +163,7 @@ class MemoryDisk:
     def read_bytes(self, path: str) -> bytes:
         return bytes(self.open(path).inode.data)
 
-    def write_atomic(self, path: str, data: bytes, *, sync: bool = True) -> None:
+    def write_atomic(self, path: str, data: bytes) -> None:
         granted = self.grant(path, len(data))
         if granted < len(data):
             raise OSError(errno.ENOSPC, "No space left on device", path)

@@ -170,7 +170,7 @@ def random_script(seed: int) -> list[str]:
     return [*script, "close"]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_random_lives_leave_the_same_files(tmp_path: Path, seed: int) -> None:
     compare(
         tmp_path,
@@ -225,15 +225,14 @@ def test_a_log_time_topic_leaves_the_same_files(tmp_path: Path) -> None:
     compare(tmp_path, [*script, "close"], message_timestamp_type="LogAppendTime")
 
 
-@pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP, Codec.SNAPPY, Codec.LZ4, Codec.ZSTD])
-def test_kafka_reads_every_codec(tmp_path: Path, codec: Codec) -> None:
+def test_kafka_reads_every_codec(tmp_path: Path) -> None:
     log = open_log(LocalDisk(), log_dir=str(tmp_path))
-    log.append_as_leader(batch([b"x" * 100_000, b"", b"y"], codec=codec), 0)
+    for codec in Codec:
+        log.append_as_leader(batch([b"x" * 100_000, b"", b"y"], codec=codec), 0)
     log.close()
     said = jvm.dump(tmp_path / "t-0" / f"{0:020d}.log", options=("--deep-iteration", "--print-data-log"))
-    assert "isvalid: true" in said
-    assert f"payload: {'x' * 100_000}" in said
-    assert "isvalid: false" not in said
+    assert said.count("isvalid: true") == len(Codec)
+    assert said.count(f"payload: {'x' * 100_000}") == len(Codec)
 
 
 def test_kafka_finds_no_fault_in_indexes(tmp_path: Path) -> None:
@@ -241,12 +240,12 @@ def test_kafka_finds_no_fault_in_indexes(tmp_path: Path) -> None:
     for i in range(100):
         log.append_as_leader(batch(b"x" * 700, timestamp=NOW_MS + (i * 37) % 50), i // 40)
     log.close()
-    for path in sorted((tmp_path / "t-0").glob("*.*index")):
-        said = jvm.dump(path)
-        assert "offset: " in said
-        assert "Mismatch" not in said
-        assert "timestamp mismatch" not in said
-        assert "out of order" not in said
+    paths = sorted((tmp_path / "t-0").glob("*.*index"))
+    said = jvm.dump(*paths)
+    assert said.count("Dumping") == len(paths)
+    assert said.count("offset: ") > 2 * len(paths)
+    assert "ismatch" not in said
+    assert "out of order" not in said
 
 
 def test_kafka_takes_over_after_a_kill(tmp_path: Path) -> None:
@@ -330,7 +329,7 @@ def keyed(rng: random.Random, count: int, **fields: Any) -> bytearray:
     return build_batch(records, **fields)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_compaction_leaves_the_same_files(tmp_path: Path, seed: int) -> None:
     """Three passes, the last one after tombstones and markers have become old enough to go."""
     rng = random.Random(seed)

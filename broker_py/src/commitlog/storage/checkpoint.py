@@ -26,11 +26,11 @@ class CheckpointError(Exception):
     """A checkpoint file that cannot be read: names the file and the line."""
 
 
-def write_lines(disk: Disk, path: str, lines: Iterable[str], *, sync: bool = True) -> None:
+def write_lines(disk: Disk, path: str, lines: Iterable[str]) -> None:
     """Replace a checkpoint file with these entries."""
     entries = list(lines)
     text = "\n".join([_VERSION, str(len(entries)), *entries]) + "\n"
-    disk.write_atomic(path, text.encode(), sync=sync)
+    disk.write_atomic(path, text.encode())
 
 
 def read_lines(disk: Disk, path: str) -> list[str]:

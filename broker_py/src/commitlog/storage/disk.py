@@ -89,11 +89,8 @@ class Disk(Protocol):
     def read_bytes(self, path: str) -> bytes:
         """A whole (small) file."""
 
-    def write_atomic(self, path: str, data: bytes, *, sync: bool = True) -> None:
-        """Replace a small file as Kafka does: `<path>.tmp`, fsync, rename, fsync of the directory.
-
-        Without sync a crash of the machine may bring the old content back, never a mixture.
-        """
+    def write_atomic(self, path: str, data: bytes) -> None:
+        """Replace a small file as Kafka does: `<path>.tmp`, fsync, rename, fsync of the directory."""
 
     def mtime_ms(self, path: str) -> int:
         """Last modification, milliseconds since the epoch."""
@@ -243,16 +240,14 @@ class LocalDisk:
         with open(path, "rb") as file:
             return file.read()
 
-    def write_atomic(self, path: str, data: bytes, *, sync: bool = True) -> None:
+    def write_atomic(self, path: str, data: bytes) -> None:
         temporary = path + ".tmp"
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
-            if sync:
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
         os.replace(temporary, path)
-        if sync:
-            self.fsync_dir(os.path.dirname(path) or ".")
+        self.fsync_dir(os.path.dirname(path) or ".")
 
     def mtime_ms(self, path: str) -> int:
         return os.stat(path).st_mtime_ns // 1_000_000

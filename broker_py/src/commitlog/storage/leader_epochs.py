@@ -2,8 +2,8 @@
 """`leader-epoch-checkpoint`: which leader epoch began at which offset (KIP-101, LeaderEpochFileCache).
 
 A checkpoint file whose lines are `epoch startOffset`. A new epoch is on disk before assign returns, since a
-follower that asks later must find it; what truncation removes may come back after a crash of the machine and
-is then removed again by loading. Only the log's own thread touches it.
+follower that asks later must find it; entries that a deletion at the log's start has taken away may come back
+after a crash and are then removed again by loading. Only the log's own thread touches it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class LeaderEpochCache:
         self._entries: list[tuple[int, int]] = []
         self.latest_epoch: int | None = None
         self.damaged = False
+        self._unwritten = False
         if not disk.exists(self._path):
             disk.open(self._path, create=True)
         try:
@@ -101,14 +102,14 @@ class LeaderEpochCache:
         if end_offset >= 0 and len(kept) != len(self._entries):
             self._entries = kept
             self._after_change()
-            self._write(sync=False)
+            self._write()
 
     def truncate_from_start(self, start_offset: int) -> None:
         """Forget epochs that ended before start_offset; the one that holds it now begins there."""
         removed = [entry for entry in self._entries if entry[1] <= start_offset]
         if removed and removed != [(removed[-1][0], start_offset)]:
             self._entries[: len(removed)] = [(removed[-1][0], start_offset)]
-            self._write(sync=False)
+            self._unwritten = True  # not urgent: loading does the same again
 
     def clear(self) -> None:
         """Forget everything."""
@@ -120,6 +121,12 @@ class LeaderEpochCache:
     def _after_change(self) -> None:
         self.latest_epoch = self._entries[-1][0] if self._entries else None
 
-    def _write(self, *, sync: bool = True) -> None:
+    def flush(self) -> None:
+        """Write what truncation at the start has left unwritten."""
+        if self._unwritten:
+            self._write()
+
+    def _write(self) -> None:
         lines = (f"{epoch} {start_offset}" for epoch, start_offset in self._entries)
-        write_lines(self._disk, self._path, lines, sync=sync)
+        write_lines(self._disk, self._path, lines)
+        self._unwritten = False

@@ -201,6 +201,7 @@ class Log(LogCompaction):
             return
         self._closed = True
         try:
+            self.leader_epochs.flush()
             self._producers.take_snapshot()
             pending = self.segments_to_flush(self.log_end_offset)
             active = self._segments.active
