@@ -294,7 +294,7 @@ class Fetcher:
         records = cast("bytes | memoryview", data.records)
         try:
             if records:
-                info = partition.append_as_follower(records)
+                info = partition.append_as_follower(records, state.leader_epoch)
                 if info.records_bytes > 0:
                     state.fetch_offset = info.last_offset + 1
                     if info.leader_epoch >= 0 and self.leader.version.truncation_on_fetch:

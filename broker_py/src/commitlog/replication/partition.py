@@ -293,11 +293,13 @@ class Partition:
             check_all(self.waiting.produces, self)
         return info
 
-    def append_as_follower(self, records: bytes | bytearray | memoryview) -> AppendInfo:
-        """Append what the leader sent, as it is."""
+    def append_as_follower(
+        self, records: bytes | bytearray | memoryview, leader_epoch: int | None = None
+    ) -> AppendInfo:
+        """Append what the leader sent, as it is, but for batches of a later epoch than was asked in."""
         log = self.log_or_raise()
         try:
-            return log.append_as_follower(records)
+            return log.append_as_follower(records, leader_epoch=leader_epoch)
         except UnexpectedAppendOffset as error:
             end = log.log_end_offset
             if not (log.log_start_offset == end and error.first_offset < end <= error.last_offset):
@@ -305,7 +307,7 @@ class Partition:
             # DeleteRecords put the leader's log start offset inside a batch: the first fetch of an empty log
             # gets the whole batch, and the log begins where the batch does.
             log.truncate_fully_and_start_at(error.first_offset)
-            return log.append_as_follower(records)
+            return log.append_as_follower(records, leader_epoch=leader_epoch)
 
     def replicated(self, required_offset: int) -> ErrorCode | None:
         """Is every record below the offset replicated? None: not yet. NONE or an error: it is settled."""

@@ -439,5 +439,7 @@ def _log_settings(config: BrokerConfig) -> LogManagerSettings:
         producer_id_expiration_ms=config.producer_id_expiration_ms,
         producer_id_expiration_check_interval_ms=config.producer_id_expiration_check_interval_ms,
         cleaner_enable=config.log_cleaner_enable,
+        cleaner_backoff_ms=config.log_cleaner_backoff_ms,
+        cleaner_dedupe_buffer_size=config.log_cleaner_dedupe_buffer_size,
         initial_task_delay_ms=config.log_initial_task_delay_ms,
     )
