@@ -146,9 +146,7 @@ def static(instance: str) -> dict[str, str | int]:
 def test_static_member_comes_back_to_its_partitions_without_a_rebalance(cluster: Cluster) -> None:
     group = Group(cluster)
     group.write(4)
-    members = {
-        name: group.member(**{"group.instance.id": name, "session.timeout.ms": 30_000}) for name in "ab"
-    }
+    members = {name: group.member(**static(name)) for name in "ab"}
     everybody = list(members.values())
     wait_until(lambda: all(each.assignment() for each in everybody) or read_one(everybody), "both to share")
     before = {name: sorted(each.partition for each in members[name].assignment()) for name in "ab"}
