@@ -12,9 +12,10 @@ import pytest
 
 from commitlog.records.batch import build_batch, decode_records, iterate_headers
 from commitlog.records.control import end_transaction_marker
-from commitlog.storage.cleaner import Cleaner, OffsetMap
+from commitlog.storage.cleaner import Cleaner, CleaningAborted, OffsetMap
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.log import Log
+from commitlog.storage.log_cleaner import LogCleaner
 from commitlog.storage.log_manager import LogManager, LogManagerSettings
 from tests.storage.memory_disk import MemoryDisk
 from tests.storage.settings import Settings
@@ -37,7 +38,7 @@ def put(log: Log, key: bytes, value: bytes | None, **fields: int) -> None:
 def compact(log: Log, disk: MemoryDisk, now_ms: int = NOW_MS, map_limit: int = 1000) -> int:
     plan = log.cleaning_plan(log.cleanable(now_ms), now_ms)
     groups, cleaned_to = Cleaner(FileCache(disk), plan, map_limit).clean()
-    assert log.install_cleaned(groups, cleaned_to)
+    assert log.install_cleaned(plan, groups, cleaned_to)
     return cleaned_to
 
 
@@ -199,9 +200,39 @@ def test_a_log_that_changed_meanwhile_wins() -> None:
     groups, cleaned_to = Cleaner(FileCache(disk), plan, 1000).clean()
     log.truncate_to(20)
     before = records(log)
-    assert not log.install_cleaned(groups, cleaned_to)
+    assert not log.install_cleaned(plan, groups, cleaned_to)
     assert records(log) == before
     assert not [name for name in disk.listdir("/data/t-0") if name.endswith((".cleaned", ".swap"))]
+
+
+def test_a_log_that_lost_files_meanwhile_is_not_called_damaged(caplog: pytest.LogCaptureFixture) -> None:
+    disk = MemoryDisk()
+
+    async def scenario() -> None:
+        log = filled(disk)
+        cleaner = LogCleaner(lambda: [log], FileCache(disk), dedupe_buffer_size=10_000, now_ms=lambda: NOW_MS)
+        work = asyncio.ensure_future(cleaner.clean_dirtiest())
+        log.truncate_fully_and_start_at(5)
+        assert await work is None or records(log) == []
+        for i in range(20):
+            put(log, b"k", b"%d" % i)
+        assert await cleaner.clean_dirtiest() is log
+        assert len(records(log)) < 10
+
+    asyncio.run(scenario())
+    assert "uncleanable" not in caplog.text
+
+
+def test_a_stop_gives_a_pass_up_and_leaves_nothing_behind() -> None:
+    disk = MemoryDisk()
+    log = filled(disk)
+    before = disk.listdir("/data/t-0")
+    plan = log.cleaning_plan(log.cleanable(NOW_MS), NOW_MS)
+    for calls in range(0, 100, 7):
+        left = iter([False] * calls)
+        with pytest.raises(CleaningAborted):
+            Cleaner(FileCache(disk), plan, 1000, lambda left=left: next(left, True)).clean()  # type: ignore[misc]
+        assert disk.listdir("/data/t-0") == before
 
 
 def test_truncation_makes_what_follows_dirty_again() -> None:

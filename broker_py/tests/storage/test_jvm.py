@@ -81,7 +81,7 @@ def clean(log: Log, now_ms: int, *, first_dirty: int) -> int:
     log.cleaned_to = first_dirty
     plan = log.cleaning_plan(log.cleanable(now_ms), now_ms)
     groups, cleaned_to = Cleaner(FileCache(LocalDisk()), plan, 10_000).clean()
-    assert log.install_cleaned(groups, cleaned_to)
+    assert log.install_cleaned(plan, groups, cleaned_to)
     return cleaned_to
 
 

@@ -273,6 +273,11 @@ def test_a_failing_directory_takes_only_its_partitions_down(caplog: pytest.LogCa
         assert failure.value.code == ErrorCode.KAFKA_STORAGE_ERROR
         assert logs.offline_log_dirs == ["/a"]
         assert logs.get_log("t", by_dir["/a"].partition) is None
+        disk.broken = None
+        for use in (lambda log: log.append_as_leader(batch(), 0), lambda log: log.read(0, 1, upper_offset=0)):
+            with pytest.raises(KafkaError) as failure:
+                use(by_dir["/a"])  # it stays offline, whoever still holds it
+            assert failure.value.code == ErrorCode.KAFKA_STORAGE_ERROR
         by_dir["/b"].append_as_leader(batch(), 0)
         with pytest.raises(KafkaError) as failure:
             logs.get_or_create_log("u", 0)

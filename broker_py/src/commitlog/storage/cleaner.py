@@ -11,7 +11,7 @@ empty, since it holds the sequence number.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -54,11 +54,16 @@ def _short(key: bytes) -> bytes:
     return key if len(key) <= _LONG_KEY else blake2b(key, digest_size=_DIGEST).digest()
 
 
+class CleaningAborted(Exception):
+    """The broker stops; what has been written is discarded."""
+
+
 @dataclass(slots=True, frozen=True)
 class CleaningPlan:
     """What one pass works on, taken from the log on the broker's loop."""
 
     segments: Sequence[LogSegment]
+    sizes: Sequence[int]
     first_dirty: int
     first_uncleanable: int
     segment_bytes: int
@@ -76,14 +81,20 @@ class CleanedGroup:
 
     cleaned: LogSegment
     replaced: list[LogSegment]
-    sizes: list[int]
 
 
 class Cleaner:
     """One compaction pass over one log."""
 
-    def __init__(self, files: FileCache, plan: CleaningPlan, map_limit: int) -> None:
+    def __init__(
+        self,
+        files: FileCache,
+        plan: CleaningPlan,
+        map_limit: int,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._files = files
+        self._should_stop = should_stop
         self._plan = plan
         self._map = OffsetMap(map_limit)
         self._legacy_horizon_ms = 0
@@ -131,6 +142,7 @@ class Cleaner:
         """False when the map is full."""
         start = self._plan.first_dirty
         for _, header, data in segment.batches(segment.offset_index.lookup(start), segment.size):
+            self._check_stop()
             if header.is_control:
                 transactions.saw_control(header, marker_of(data, header))
             elif not transactions.saw_batch(header):
@@ -182,7 +194,7 @@ class Cleaner:
         cleaned = LogSegment.create(
             self._files, first.directory, first.base_offset, created_ms=self._plan.now_ms, suffix=CLEANED
         )
-        result = CleanedGroup(cleaned, group, [segment.size for segment in group])
+        result = CleanedGroup(cleaned, group)
         transactions.cleaned_index = cleaned.txn_index
         try:
             for i, segment in enumerate(group):
@@ -203,6 +215,7 @@ class Cleaner:
         out = bytearray()
         batches: list[tuple[int, BatchHeader]] = []
         for _, header, data in segment.batches(0, segment.size):
+            self._check_stop()
             kept = self._clean_batch(header, data, transactions, keep_legacy)
             if kept:
                 batches.append((len(out), read_header(kept)))
@@ -246,6 +259,10 @@ class Cleaner:
             )
         new_horizon = plan.now_ms + plan.delete_retention_ms if needs_horizon else None
         return refill_batch(header, kept, delete_horizon_ms=new_horizon)
+
+    def _check_stop(self) -> None:
+        if self._should_stop():
+            raise CleaningAborted
 
     def _is_last_of_producer(self, header: BatchHeader) -> bool:
         producer_id = header.producer_id

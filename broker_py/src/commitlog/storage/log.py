@@ -50,6 +50,8 @@ class Log(LogCompaction):
         read_committed: bool = False,
     ) -> LogRead:
         """Whole batches from offset, below upper_offset. OFFSET_OUT_OF_RANGE outside [log start, log end]."""
+        if self._closed:
+            self._check_open()
         if not self.log_start_offset <= offset <= self.log_end_offset:
             raise KafkaError(
                 ErrorCode.OFFSET_OUT_OF_RANGE,
@@ -66,6 +68,7 @@ class Log(LogCompaction):
 
     def offset_for_timestamp(self, timestamp: int) -> tuple[int, int, int] | None:
         """(timestamp, offset, leader epoch) of the first record with at least this timestamp."""
+        self._check_open()
         try:
             return first_offset_at(self._segments, timestamp, self.log_start_offset)
         except OSError as error:
@@ -73,6 +76,7 @@ class Log(LogCompaction):
 
     def max_timestamp_offset(self) -> tuple[int, int, int] | None:
         """(timestamp, offset, leader epoch) of the record with the largest timestamp (ListOffsets -3)."""
+        self._check_open()
         try:
             return offset_of_max_timestamp(self._segments)
         except OSError as error:
@@ -90,6 +94,7 @@ class Log(LogCompaction):
         """Drop everything from offset on; False when there was nothing to drop."""
         if offset < 0:
             raise ValueError(f"Cannot truncate partition {self.name} to a negative offset ({offset}).")
+        self._check_open()
         try:
             if offset >= self.log_end_offset:
                 self.leader_epochs.truncate_from_end(offset)
@@ -130,6 +135,7 @@ class Log(LogCompaction):
 
     def truncate_fully_and_start_at(self, offset: int) -> None:
         """Drop everything; the next append gets offset."""
+        self._check_open()
         _log.info(
             "[Log partition=%s, dir=%s] Truncate and start at offset %d", self.name, self.log_dir, offset
         )
@@ -174,6 +180,7 @@ class Log(LogCompaction):
 
     def delete_old_segments(self, now_ms: int) -> int:
         """Apply retention; returns how many segments went."""
+        self._check_open()
         count = 0
         try:
             for reason in ("start offset", "size", "time"):

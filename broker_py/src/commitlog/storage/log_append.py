@@ -56,6 +56,8 @@ class LogAppends(LogBase):
         self, records: bytearray | memoryview, leader_epoch: int, *, origin: Origin = "client"
     ) -> AppendInfo:
         """Validate, assign offsets in place (records must be writable), append. Raises KafkaError."""
+        if self._closed:
+            self._check_open()
         offset = self.log_end_offset
         ready, header, append_time_ms = self._validator.validate(
             records, self.config,
@@ -105,6 +107,7 @@ class LogAppends(LogBase):
         leader_epoch is what the follower knows: batches of a later epoch are left out too (KAFKA-18723),
         since the leader's answer may be newer than the truncation that this follower has done.
         """
+        self._check_open()
         headers = self._check_replicated(records, leader_epoch)
         if not headers:
             return AppendInfo(-1, -1, NO_TIMESTAMP, self.log_start_offset, False, 0)

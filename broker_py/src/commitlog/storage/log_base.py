@@ -228,6 +228,11 @@ class LogBase:
             _log.error("[Log partition=%s, dir=%s] %s", self.name, self.log_dir, reason)
             return None
 
+    def _check_open(self) -> None:
+        """A log whose directory failed, or that was deleted, may still be held by someone."""
+        if self._closed:
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"The log for partition {self.name} is closed")
+
     def _io_error(self, what: str, error: OSError) -> KafkaError:
         message = f"{what} {self.name} in dir {self.log_dir}: {error}"
         self._hooks.io_error(self.log_dir, error)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from commitlog.records.header import CorruptBatch
-from commitlog.storage.cleaner import Cleaner
+from commitlog.storage.cleaner import Cleaner, CleaningAborted
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.log import Log
 from commitlog.storage.log_compaction import Cleanable
@@ -34,6 +34,11 @@ class LogCleaner:
         self._map_limit = max(1, dedupe_buffer_size // _BYTES_PER_KEY)
         self._now_ms = now_ms
         self._uncleanable: set[Log] = set()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Give up the pass that is under way."""
+        self._stopping = True
 
     async def clean_dirtiest(self) -> Log | None:
         """Compact one log; None when none needs it."""
@@ -42,21 +47,26 @@ class LogCleaner:
             return None
         log, cleanable = chosen
         now_ms = self._now_ms()
-        cleaner = Cleaner(self._files, log.cleaning_plan(cleanable, now_ms), self._map_limit)
+        plan = log.cleaning_plan(cleanable, now_ms)
+        cleaner = Cleaner(self._files, plan, self._map_limit, lambda: self._stopping)
         _log.info(
             "Beginning cleaning of log %s, offsets %d to %d",
             log.name, cleanable.first_dirty, cleanable.first_uncleanable,
         )  # fmt: skip
         try:
             groups, cleaned_to = await asyncio.get_running_loop().run_in_executor(None, cleaner.clean)
+        except CleaningAborted:
+            return None
         except (CorruptBatch, OSError) as error:
+            if log.has_changed_since(plan):
+                return None  # its files went while they were read: another time
             _log.error("Marking partition %s as uncleanable: %s", log.name, error)
             self._uncleanable.add(log)
             return log
         if cleaned_to <= cleanable.first_dirty:
             _log.error("Marking partition %s as uncleanable: one batch has too many keys", log.name)
             self._uncleanable.add(log)
-        if log.install_cleaned(groups, cleaned_to):
+        if log.install_cleaned(plan, groups, cleaned_to):
             _log.info("Cleaned log %s up to offset %d", log.name, cleaned_to)
         return log
 

@@ -68,6 +68,7 @@ class LogCompaction(LogAppends):
         config = self.config
         return CleaningPlan(
             segments=list(self._segments),
+            sizes=[segment.size for segment in self._segments],
             first_dirty=cleanable.first_dirty,
             first_uncleanable=cleanable.first_uncleanable,
             segment_bytes=config.segment_bytes,
@@ -81,9 +82,18 @@ class LogCompaction(LogAppends):
             producer_epochs={e.producer_id: e.producer_epoch for e in entries},
         )
 
-    def install_cleaned(self, groups: list[CleanedGroup], cleaned_to: int) -> bool:
+    def has_changed_since(self, plan: CleaningPlan) -> bool:
+        """Was the log truncated, deleted or closed while the cleaner read it?"""
+        present = {id(segment) for segment in self._segments}
+        return self._closed or any(
+            id(segment) not in present or segment.size != size or segment is self._segments.active
+            for segment, size in zip(plan.segments, plan.sizes, strict=True)
+            if segment.base_offset < plan.first_uncleanable
+        )
+
+    def install_cleaned(self, plan: CleaningPlan, groups: list[CleanedGroup], cleaned_to: int) -> bool:
         """Swap new segments in; False (and nothing done) when the log has changed under the cleaner."""
-        if self._closed or not all(self._is_unchanged(group) for group in groups):
+        if self.has_changed_since(plan):
             discard(self._files, groups)
             return False
         try:
@@ -93,13 +103,6 @@ class LogCompaction(LogAppends):
             raise self._io_error("Error while replacing segments of", error) from error
         self.cleaned_to = cleaned_to
         return True
-
-    def _is_unchanged(self, group: CleanedGroup) -> bool:
-        present = {id(segment) for segment in self._segments}
-        return all(
-            id(segment) in present and segment.size == size and segment is not self._segments.active
-            for segment, size in zip(group.replaced, group.sizes, strict=True)
-        )
 
     def _swap(self, group: CleanedGroup) -> None:
         """In an order that a crash cannot hurt: once `.swap` is there, loading completes the rest."""

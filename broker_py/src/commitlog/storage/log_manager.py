@@ -102,6 +102,7 @@ class LogManager:
             self.all_logs, self._files, dedupe_buffer_size=settings.cleaner_dedupe_buffer_size, now_ms=now_ms
         )
         self._stopping = asyncio.Event()
+        self._checkpoint_due = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # ---- what there is
@@ -370,9 +371,12 @@ class LogManager:
 
     def _checkpoint_later(self, log: LogBase) -> None:
         """Offsets went back, or a log went: a crash must not meet checkpoints of what is no more."""
-        self._spawn("Checkpointing after truncation or deletion", self._checkpoint_starts())
+        if not self._checkpoint_due:
+            self._checkpoint_due = True
+            self._spawn("Checkpointing after truncation or deletion", self._checkpoint_starts())
 
     async def _checkpoint_starts(self) -> None:
+        self._checkpoint_due = False
         await self.checkpoint_recovery_points()
         await self.checkpoint_log_start_offsets()
         await self.checkpoint_cleaner_offsets()
@@ -509,6 +513,7 @@ class LogManager:
             timer.cancel()
         self._timers.clear()
         self._stopping.set()
+        self._cleaner.stop()
         while self._tasks:
             await asyncio.gather(*self._tasks)
         loop = asyncio.get_running_loop()
