@@ -248,7 +248,7 @@ def test_an_answer_that_a_leader_and_isr_overtook_is_ignored(tmp_path: Path) -> 
         await cluster.nodes[0].produce("t", b"a")
         partition = cluster.nodes[0].partition("t")
         late(cluster)
-        await until(lambda: partition.in_sync.state.in_flight)
+        await until(lambda: partition.in_sync.state.in_flight, step_s=0.001)
         cluster.alter_partition_errors.append(ErrorCode.INELIGIBLE_REPLICA)
         cluster.elect("t", 0, isr=[0, 2])
         assert partition.isr == (0, 2)

@@ -67,10 +67,13 @@ def run(main: Coroutine[Any, Any, T], *, timeout_s: float = 3600.0) -> T:
         return runner.run(asyncio.wait_for(main, timeout_s))
 
 
-async def until(condition: Callable[[], bool], *, timeout_s: float = 120.0) -> None:
-    """Wait in virtual time until the condition holds."""
+async def until(
+    condition: Callable[[], bool], *, timeout_s: float = 120.0, step_s: float | None = None
+) -> None:
+    """Wait in virtual time until the condition holds; with no step, looked at less often as time goes."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
+    start = loop.time()
     while not condition():
-        assert loop.time() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.001)
+        waited = loop.time() - start
+        assert waited < timeout_s, "the condition did not come true in time"
+        await asyncio.sleep(step_s or max(0.001, waited / 100))
