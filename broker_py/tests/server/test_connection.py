@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import socket
 import struct
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -341,6 +342,25 @@ def test_requests_wait_until_the_listener_is_started(run: Run) -> None:
     run(main())
 
 
+def test_a_connection_half_made_when_the_listener_starts_is_served(run: Run) -> None:
+    """The event loop makes the protocol first and calls connection_made in a later turn."""
+
+    async def main() -> None:
+        server = Server(Script())
+        await server.listener.bind()
+        half_made = server.listener._new_connection()
+        server.listener.start()
+        near, far = socket.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: half_made, near)
+        reader, writer = await asyncio.open_connection(sock=far)
+        writer.write(frame(b"hello"))
+        assert await reply(reader) == b"hello"
+        writer.close()
+        await server.listener.stop()
+
+    run(main())
+
+
 def test_limits_per_address_and_in_total(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     async def main(**limits: int) -> None:
         async with Server(Script(), **limits) as server:
@@ -386,5 +406,28 @@ def test_a_port_in_use_is_an_error_at_bind(run: Run) -> None:
             second = SocketListener("PLAINTEXT", "127.0.0.1", server.listener.port, Script(), server.quotas)
             with pytest.raises(OSError, match="address already in use"):
                 await second.bind()
+
+    run(main())
+
+
+def test_a_buffer_that_large_frames_need_stays(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when each frame comes with one receive, so that nothing large is ever left over."""
+    replaced: list[int] = []
+    replace = Connection._replace_buffer
+
+    def counted(self: Connection, size: int) -> None:
+        replaced.append(size)
+        replace(self, size)
+
+    monkeypatch.setattr(Connection, "_replace_buffer", counted)
+
+    async def main() -> None:
+        async with Server(Script()) as server:
+            reader, writer = await server.connect()
+            for _ in range(3 * connection_module.SMALL_FRAMES_BEFORE_SHRINK):
+                writer.write(frame(bytes(300_000)))
+                await reply(reader)
+            assert replaced[-1] == 300_004
+            assert replaced.count(300_004) == 1
 
     run(main())

@@ -422,10 +422,23 @@ def _connection_limits(config: BrokerConfig) -> ConnectionLimits:
         max_connections_per_ip_overrides=parse_connection_overrides(config.max_connections_per_ip_overrides),
         connections_max_idle_ms=config.connections_max_idle_ms,
         socket_request_max_bytes=config.socket_request_max_bytes,
-        socket_send_buffer_bytes=config.socket_send_buffer_bytes,
-        socket_receive_buffer_bytes=config.socket_receive_buffer_bytes,
+        socket_send_buffer_bytes=_socket_buffer(config, "socket.send.buffer.bytes"),
+        socket_receive_buffer_bytes=_socket_buffer(config, "socket.receive.buffer.bytes"),
         socket_listen_backlog_size=config.socket_listen_backlog_size,
     )
+
+
+def _socket_buffer(config: BrokerConfig, name: str) -> int:
+    """The configured size; when it is not configured, the system's, which grows with the connection.
+
+    Kafka's default of 100 KiB turns that off. Receiving batches of 1 MB through it took three times the CPU
+    time.
+    """
+    if name not in config.properties_in_force():
+        return -1
+    value = config.value(name)
+    assert isinstance(value, int)
+    return value
 
 
 def _log_settings(config: BrokerConfig) -> LogManagerSettings:

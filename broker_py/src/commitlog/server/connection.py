@@ -256,6 +256,8 @@ class Connection(asyncio.BufferedProtocol):
             raise CloseConnection(f"Invalid receive (size = {size} {limit})")
         if available - 4 < size:
             return None
+        if size >= BUSY_BUFFER_BYTES:
+            self._small_frames = 0
         self._start = start = start + 4
         self._start += size
         return self._view[start : start + size]
@@ -303,10 +305,8 @@ class Connection(asyncio.BufferedProtocol):
         needed = 4
         if left >= 4:
             needed += int(_INT32.unpack_from(self._buffer, self._start)[0])
-        if needed > BUSY_BUFFER_BYTES:
-            self._small_frames = 0
-        elif size > BUSY_BUFFER_BYTES:
-            self._small_frames += 1
+        if size > BUSY_BUFFER_BYTES:
+            self._small_frames = 0 if needed > BUSY_BUFFER_BYTES else self._small_frames + 1
         if self._small_frames >= SMALL_FRAMES_BEFORE_SHRINK and left < BUSY_BUFFER_BYTES:
             self._replace_buffer(BUSY_BUFFER_BYTES)
         elif self._end == size and size < max(needed, BUSY_BUFFER_BYTES):

@@ -27,15 +27,15 @@ SHRINK_AFTER_SECONDS = 10.0
 
 @dataclass
 class ConnectionLimits:
-    """The broker's limits; the names are the properties'."""
+    """The broker's limits; the names are the properties'. Socket buffers of -1 are the system's to choose."""
 
     max_connections: int
     max_connections_per_ip: int
     max_connections_per_ip_overrides: dict[str, int] = field(default_factory=dict)
     connections_max_idle_ms: int = 600_000
     socket_request_max_bytes: int = 104_857_600
-    socket_send_buffer_bytes: int = 102_400
-    socket_receive_buffer_bytes: int = 102_400
+    socket_send_buffer_bytes: int = -1
+    socket_receive_buffer_bytes: int = -1
     socket_listen_backlog_size: int = 50
 
 
@@ -128,6 +128,9 @@ class SocketListener:
         if not self._quotas.admit(connection.client_host):
             return False
         self._connections.add(connection)
+        if self._processing:
+            # The loop asked for this connection's protocol before `start`, and told of the connection after.
+            connection.release()
         return True
 
     def forget(self, connection: Connection) -> None:
