@@ -193,6 +193,30 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"inter_broker_protocol_version": "2.6"},
+            r"inter\.broker\.protocol\.version=2\.6: .* 2\.7-IV2 or higher",
+        ),
+        (
+            {"listeners": "SSL://127.0.0.1:0", "security_inter_broker_protocol": "SSL"},
+            "listeners: SSL uses SSL",
+        ),
+    ],
+)
+def test_what_is_not_served_stops_the_start_before_anything_is_touched(
+    tmp_path: Path, settings: dict[str, str], message: str
+) -> None:
+    async def test(world: World) -> None:
+        with pytest.raises(StartupError, match=message):
+            await world.broker(**settings).start()
+        assert not list(tmp_path.iterdir())
+
+    run(tmp_path, test)
+
+
 def test_what_was_started_is_stopped_when_the_start_fails(tmp_path: Path) -> None:
     async def test(world: World) -> None:
         first = world.broker(1)

@@ -59,6 +59,8 @@ log = logging.getLogger("commitlog.server.broker")
 
 FETCH_SESSION_EVICTION_MS = 120_000
 SERVED_PROTOCOL = "PLAINTEXT"
+OLDEST_INTER_BROKER_PROTOCOL = "2.7-IV2"
+"""Before it, leaders wrote their ISR into ZooKeeper themselves (KIP-497 moved that to the controller)."""
 
 # KafkaServer.shutdown's order: clients first, then what they used, ZooKeeper last.
 STOP_ORDER = (
@@ -118,7 +120,7 @@ class Broker:
 
     async def _start(self) -> None:
         config = self.config
-        self._check_protocols()
+        self._check_served()
         log.info("Connecting to zookeeper on %s", config.zookeeper_connect)
         self._started["ZooKeeper client"] = self._coordination.close
         await self._coordination.start()
@@ -158,7 +160,14 @@ class Broker:
             lambda metadata: metadata.controller_id is not None and metadata.is_alive(broker_id), timeout_ms
         )
 
-    def _check_protocols(self) -> None:
+    def _check_served(self) -> None:
+        """Refuse what the configuration may say and this broker does not do, before anything is touched."""
+        if not self.config.ibp_at_least(OLDEST_INTER_BROKER_PROTOCOL):
+            raise StartupError(
+                f"{self.config.source}: inter.broker.protocol.version={self.config.inter_broker_protocol_version}: "
+                f"this broker changes ISRs by AlterPartition only, so it must be "
+                f"{OLDEST_INTER_BROKER_PROTOCOL} or higher"
+            )
         for listener in self.config.listeners:
             if listener.protocol != SERVED_PROTOCOL:
                 raise StartupError(
