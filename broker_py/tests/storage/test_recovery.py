@@ -43,7 +43,7 @@ def expected_values(count: int) -> list[tuple[int, bytes]]:
 
 def test_cut_at_every_byte_keeps_all_whole_batches() -> None:
     original = MemoryDisk()
-    small_log(original, Settings(index_interval_bytes=100))
+    small_log(original, Settings(index_interval_bytes=100), count=7)
     ends = batch_ends(original)
     for size in range(ends[-1] + 1):
         disk = original.copy()

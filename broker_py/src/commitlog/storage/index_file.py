@@ -25,7 +25,7 @@ class IndexFile:
         self._entry = entry
         self._memory: bytearray | None = None
         self._written = 0
-        self._count: int | None = None
+        self.count = -1  # entries; unknown until the file has been looked at
 
     def create(self) -> None:
         """Make an empty file."""
@@ -34,12 +34,12 @@ class IndexFile:
         file.truncate(0)
         self._memory = bytearray()
         self._written = 0
-        self._count = 0
+        self.count = 0
 
     def __len__(self) -> int:
-        if self._count is None:
-            self._count = self._files.get(self.path).size() // self._entry.size
-        return self._count
+        if self.count < 0:
+            self.count = self._files.get(self.path).size() // self._entry.size
+        return self.count
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         if not 0 <= index < len(self):
@@ -60,13 +60,13 @@ class IndexFile:
     @property
     def last(self) -> tuple[Any, ...] | None:
         """The newest entry."""
-        return self[self._count - 1] if len(self) and self._count else None
+        return self[self.count - 1] if len(self) else None
 
     def append(self, *fields: int) -> None:
         """Add an entry (in memory)."""
         memory = self._memory if self._memory is not None else self.load()
         memory += self._entry.pack(*fields)
-        self._count = len(memory) // self._entry.size
+        self.count = len(memory) // self._entry.size
 
     def load(self) -> bytearray:
         """Keep the entries in memory from now on."""
@@ -81,7 +81,7 @@ class IndexFile:
         """Keep the first count entries, on disk too."""
         memory = self.load()
         del memory[count * self._entry.size :]
-        self._count = count
+        self.count = count
         file = self._files.get(self.path)
         self._written = min(self._written, len(memory))
         file.truncate(self._written)

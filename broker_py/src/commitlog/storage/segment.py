@@ -178,8 +178,8 @@ class LogSegment:
             if waited > segment_ms - self.jitter_ms:
                 return True
         return (
-            len(self.offset_index) >= index_bytes // OFFSET_ENTRY.size
-            or len(self.time_index) >= index_bytes // TIME_ENTRY.size - 1
+            self.offset_index.count >= index_bytes // OFFSET_ENTRY.size
+            or self.time_index.count >= index_bytes // TIME_ENTRY.size - 1
         )
 
     def append(
@@ -194,9 +194,11 @@ class LogSegment:
             file.truncate(position)
             raise
         self.size = position + len(records)
+        largest = self.max_timestamp[0]
         for at, header in batches:
-            if header.max_timestamp > self.max_timestamp[0]:
-                self._max_timestamp = (header.max_timestamp, header.last_offset)
+            if header.max_timestamp > largest:
+                largest = header.max_timestamp
+                self._max_timestamp = (largest, header.last_offset)
             if self._bytes_since_index_entry > index_interval:
                 self.offset_index.add(header.last_offset, position + at)
                 self.time_index.maybe_add(*self.max_timestamp)

@@ -14,7 +14,9 @@ from typing import Literal, NamedTuple
 from commitlog.records.batch import decode_records, encode_batch
 from commitlog.records.header import (
     CODEC_MASK,
+    CONTROL_BIT,
     LOG_APPEND_TIME,
+    LOG_OVERHEAD,
     NO_TIMESTAMP,
     TIMESTAMP_TYPE_BIT,
     BatchHeader,
@@ -35,6 +37,7 @@ Origin = Literal["client", "replication", "coordinator"]
 
 _NO_LIMIT_MS = 2**63 - 1
 _SHOWN_ERRORS = 3
+_CODEC_AND_CONTROL = CODEC_MASK | CONTROL_BIT
 
 
 class RecordValidationError(KafkaError):
@@ -58,6 +61,19 @@ class Validator:
 
     def __init__(self, partition_name: str) -> None:
         self._name = partition_name
+        self._config: LogConfig | None = None
+        self._opens_all = False
+        self._append_time = False
+
+    def _learn(self, config: LogConfig) -> None:
+        """Draw from a configuration, which is replaced and not changed, what every append asks."""
+        self._config = config
+        self._append_time = config.message_timestamp_type == "LogAppendTime"
+        limited = (
+            config.message_timestamp_before_max_ms != _NO_LIMIT_MS
+            or config.message_timestamp_after_max_ms != _NO_LIMIT_MS
+        )
+        self._opens_all = "compact" in config.cleanup_policy or (limited and not self._append_time)
 
     def validate(
         self,
@@ -70,17 +86,22 @@ class Validator:
         now_ms: int,
     ) -> Validated:
         """Check one batch v2 (or a v0/v1 message set) and give it its offsets. Raises KafkaError."""
+        if config is not self._config:
+            self._learn(config)
         header = read_header(records)
         if header.magic != 2:
             header, records = self._convert(records, config, leader_epoch)
-        elif header.batch_length + 12 != len(records):
+        elif header.batch_length + LOG_OVERHEAD != len(records):
             records = self._only_batch(records, header)
-        self._check_batch(records, header, config, origin)
-        if self._must_open(header, config, origin):
-            header, records = self._open(records, header, config, now_ms)
+        self._check_batch(records, header, config)
+        # What a coordinator of this broker has written is as its topic wants it.
+        if origin == "client":
+            self._check_client_batch(header)
+            if self._must_open(header, config):
+                header, records = self._open(records, header, config, now_ms)
         stamp(records, 0, next_offset, leader_epoch)
         append_time_ms = NO_TIMESTAMP
-        if config.message_timestamp_type == "LogAppendTime":
+        if self._append_time:
             append_time_ms = now_ms
             stamp_log_append_time(records, 0, now_ms)
             header = read_header(records)
@@ -94,14 +115,7 @@ class Validator:
             raise KafkaError(ErrorCode.INVALID_RECORD, "Compressed outer record has more than one batch")
         return memoryview(records)[: header.size]
 
-    def _check_batch(self, records: Buffer, header: BatchHeader, config: LogConfig, origin: Origin) -> None:
-        client = origin == "client"
-        if client and header.base_offset != 0:
-            raise KafkaError(
-                ErrorCode.INVALID_RECORD,
-                f"The baseOffset of the record batch in the append to {self._name} should be 0, "
-                f"but it is {header.base_offset}",
-            )
+    def _check_batch(self, records: Buffer, header: BatchHeader, config: LogConfig) -> None:
         if len(records) > config.max_message_bytes:
             raise KafkaError(
                 ErrorCode.MESSAGE_TOO_LARGE,
@@ -112,9 +126,7 @@ class Validator:
             raise CorruptBatch(
                 f"Record is corrupt (stored crc = {header.crc}) in topic partition {self._name}."
             )
-        if client:
-            self._check_client_batch(header)
-        if header.timestamp_type == LOG_APPEND_TIME and config.message_timestamp_type == "LogAppendTime":
+        if self._append_time and header.timestamp_type == LOG_APPEND_TIME:
             text = (
                 "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime."
             )
@@ -124,8 +136,16 @@ class Validator:
 
     def _check_client_batch(self, header: BatchHeader) -> None:
         count = header.record_count
-        problem = None
-        if header.last_offset_delta < 0:
+        if (
+            header.base_offset == 0
+            and count == header.last_offset_delta + 1 > 0
+            and header.attributes & _CODEC_AND_CONTROL <= Codec.ZSTD
+            and (header.producer_id < 0 or header.base_sequence >= 0)
+        ):
+            return
+        if header.base_offset != 0:
+            problem = f"The baseOffset of the record batch should be 0, but it is {header.base_offset}"
+        elif header.last_offset_delta < 0:
             problem = f"Batch has an invalid offset range: [0, {header.last_offset_delta}]"
         elif count <= 0:
             problem = f"Invalid reported count for record batch: {count}"
@@ -138,22 +158,16 @@ class Validator:
                 f"Invalid sequence number {header.base_sequence} in record batch with producerId "
                 f"{header.producer_id}"
             )
-        elif header.codec > Codec.ZSTD:
+        else:
             problem = f"Unknown compression type id: {header.codec}"
-        if problem is not None:
-            raise KafkaError(ErrorCode.INVALID_RECORD, f"{problem} in topic partition {self._name}")
+        raise KafkaError(ErrorCode.INVALID_RECORD, f"{problem} in topic partition {self._name}")
 
-    def _must_open(self, header: BatchHeader, config: LogConfig, origin: Origin) -> bool:
+    def _must_open(self, header: BatchHeader, config: LogConfig) -> bool:
         """Does anything need the single records?"""
-        if origin != "client":
-            return False  # written by a coordinator of this broker, as its topic wants it
-        if "compact" in config.cleanup_policy or header.timestamp_type == LOG_APPEND_TIME:
-            return True
-        if target_codec(config, header.codec) != header.codec:
-            return True
-        return config.message_timestamp_type == "CreateTime" and (
-            config.message_timestamp_before_max_ms != _NO_LIMIT_MS
-            or config.message_timestamp_after_max_ms != _NO_LIMIT_MS
+        return (
+            self._opens_all
+            or header.attributes & TIMESTAMP_TYPE_BIT != 0
+            or target_codec(config, header.codec) != header.codec
         )
 
     def _open(
