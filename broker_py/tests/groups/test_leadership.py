@@ -352,6 +352,29 @@ class TestResignation:
         assert after.commit_error() is E.NOT_COORDINATOR
 
     @in_virtual_time
+    async def test_resignation_while_many_groups_come_to_life(self) -> None:
+        before = await Harness(offsets_topic_num_partitions=1).started()
+        for i in range(1_000):
+            before.commit({TP: 1}, group=f"group-{i}")
+        after = Harness(replicas=before.replicas, offsets_topic_num_partitions=1)
+        after.groups.start()
+        after.groups.on_election(0, 3)
+        for _ in range(100):
+            await asyncio.sleep(0)
+            listed = after.groups.list_groups(ListGroupsRequest())
+            if listed.groups:
+                break
+        assert listed.error_code == E.COORDINATOR_LOAD_IN_PROGRESS
+        assert 0 < len(listed.groups) < 1_000
+        after.groups.on_resignation(0, 4)
+        await settle()
+        assert after.groups.list_groups(ListGroupsRequest()).groups == []
+        after.groups.on_election(0, 5)
+        for _ in range(10):
+            await settle()
+        assert len(after.groups.list_groups(ListGroupsRequest()).groups) == 1_000
+
+    @in_virtual_time
     async def test_election_right_after_a_resignation_during_the_load(self) -> None:
         before = await Harness().started()
         before.commit({TP: 1})

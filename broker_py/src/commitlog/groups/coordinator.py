@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from commitlog.groups import joining, leaving, rebalance, syncing
-from commitlog.groups.admin import GroupAdmin
+from commitlog.groups.admin import GROUPS_BETWEEN_YIELDS, GroupAdmin
 from commitlog.groups.cache import GroupCache
 from commitlog.groups.commits import OffsetStore
 from commitlog.groups.group import Group, GroupLimits, GroupState, join_error, sync_error
@@ -168,9 +168,13 @@ class GroupCoordinator:
                 if is_wanted():
                     self._cache.end_load(partition, owned=False)
                 return
-            if replay is None or not is_wanted():
+            if replay is None:
                 return
-            for group_id in replay.group_ids():
+            for count, group_id in enumerate(replay.group_ids()):
+                if count % GROUPS_BETWEEN_YIELDS == 0:
+                    await asyncio.sleep(0)
+                if not is_wanted():
+                    return
                 if self._cache.partition_for(group_id) == partition:
                     self._add_loaded(group_id, replay)
             self._cache.end_load(partition, owned=True)
