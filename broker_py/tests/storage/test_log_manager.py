@@ -69,7 +69,8 @@ async def stopped(disk: Disk, **options: object) -> None:
 
 
 def text(disk: MemoryDisk, name: str) -> str:
-    return disk.files[f"/data/{name}"].data.decode()
+    """A small file; empty when it is not there yet."""
+    return disk.files[f"/data/{name}"].data.decode() if disk.exists(f"/data/{name}") else ""
 
 
 def test_a_clean_stop_leaves_what_kafka_leaves() -> None:
