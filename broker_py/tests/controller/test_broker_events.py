@@ -192,6 +192,18 @@ async def test_controlled_shutdown_moves_leaders_and_followers_away() -> None:
 
 
 @in_virtual_time
+async def test_a_follower_that_leaves_stops_fetching_before_it_is_out_of_the_isr() -> None:
+    cluster = await Cluster().start(1, 2, 3)
+    await cluster.create("u", [3, 2])
+    node = cluster.nodes[2]
+    node.fake.requests.clear()
+    await cluster.active.controller.controlled_shutdown(2, node.epoch)
+    await cluster.settle()
+    assert isinstance(node.fake.requests[0][0], StopReplicaRequest)
+    await cluster.close()
+
+
+@in_virtual_time
 async def test_controlled_shutdown_names_what_it_cannot_move() -> None:
     cluster = await cluster_led_by_2()
     await cluster.kill(3)

@@ -153,8 +153,10 @@ async def test_by_the_znode_of_older_tools_and_again() -> None:
     cluster = await cluster_of_five()
     for target, isr in (([4, 5], (2, 3, 4, 5)), ([2, 3], (4, 5, 2, 3))):
         data = encode_reassign_partitions({("t", 0): target, ("no", 0): [1]})
+        epoch = (await cluster.state("t")).leader_epoch
         await cluster.tool.create(paths.REASSIGN_PARTITIONS, data)
         await cluster.settle()
+        assert (await cluster.state("t")).leader_epoch == epoch + 1, "begun once"
         assert (await assignment(cluster))[1] == target
         assert b'"no"' not in (await cluster.tool.get(paths.REASSIGN_PARTITIONS))[0]
         await cluster.alter_isr("t", isr)

@@ -160,6 +160,7 @@ async def test_deletion_waits_for_a_dead_broker() -> None:
     assert cluster.nodes[2].fake.deleted == [T0]
     assert await cluster.exists(paths.topic("t")), "3 would come back with files of a topic that nobody knows"
     assert cluster.nodes[1].fake.metadata.topics() == []
+    assert cluster.active.controller._context.topics_ineligible_for_deletion == {"t"}
     await cluster.add(3)
     await cluster.settle()
     assert cluster.nodes[3].fake.deleted == [T0]

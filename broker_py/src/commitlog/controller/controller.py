@@ -227,14 +227,27 @@ class KafkaController:
             paths.DELETE_TOPICS: ("TopicDeletion", self._topics.process_topic_deletion),
             paths.LOG_DIR_EVENT_NOTIFICATION: ("LogDirChange", self._brokers.process_log_dir_events),
             paths.ISR_CHANGE_NOTIFICATION: ("IsrChange", self._isr_changes.process_notifications),
-            paths.PREFERRED_REPLICA_ELECTION: ("ManualLeaderBalance", self._elections.process_znode),
-            paths.REASSIGN_PARTITIONS: ("AlterPartitionReassignment", self._reassign_by_znode),
         }
         for path, (name, run) in reactions.items():
             self._store.handle_changes(path, partial(self._react, name, run))
+        triggers: Mapping[str, tuple[str, Callable[[], Awaitable[None]]]] = {
+            paths.PREFERRED_REPLICA_ELECTION: ("ManualLeaderBalance", self._elections.process_znode),
+            paths.REASSIGN_PARTITIONS: ("AlterPartitionReassignment", self._reassign_by_znode),
+        }
+        for path, (name, run) in triggers.items():
+            self._store.handle_changes(path, partial(self._react_to_trigger, path, name, run))
 
     def _react(self, name: str, run: Callable[[], Awaitable[None]], _: WatchEvent) -> None:
         self._core.event(name, run)
+
+    def _react_to_trigger(
+        self, path: str, name: str, run: Callable[[], Awaitable[None]], event: WatchEvent
+    ) -> None:
+        """A request is a creation. A change is this controller's own: what it has finished is taken out."""
+        self._core.event(name, partial(self._arm, path) if event.type is EventType.CHANGED else run)
+
+    async def _arm(self, path: str) -> None:
+        await self._store.arm(path)
 
     async def _reassign_by_znode(self) -> None:
         await self._reassignments.process_znode()

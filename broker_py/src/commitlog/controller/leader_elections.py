@@ -117,9 +117,8 @@ class LeaderElections:
             outcome = await self._core.partitions.handle(partitions, PartitionState.ONLINE, strategy)
         finally:
             if trigger is Trigger.ZOOKEEPER:
+                # The watch sees this, and is armed again then, for the next request.
                 await self._core.store.delete_preferred_elections()
-                # The znode's deletion took the watch along: look once more, so that the next request is seen.
-                self._core.event("ManualLeaderBalance", self.process_znode)
         return {one: self._result(one, outcome.get(one), election_type) for one in partitions}
 
     @staticmethod

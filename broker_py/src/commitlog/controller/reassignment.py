@@ -251,12 +251,6 @@ class Reassignments:
     async def _remove_from_znode(self, remove: Callable[[TopicPartition, tuple[int, ...]], bool]) -> None:
         listed = await self._core.store.reassignments()
         kept = {one: replicas for one, replicas in listed.items() if not remove(one, replicas)}
-        if len(kept) == len(listed):
-            return
-        await self._core.store.set_reassignments(kept)
-        if not kept:
-            # The path is gone, and the watch with it: look again, so that the next request is seen.
-            self._core.event("AlterPartitionReassignment", self._look_again)
-
-    async def _look_again(self) -> None:
-        await self.process_znode()
+        if len(kept) != len(listed):
+            # The watch sees this, and is armed again then, for the next request.
+            await self._core.store.set_reassignments(kept)
