@@ -19,14 +19,12 @@ from commitlog.cli.topics import main
         (
             ["--list", "--zookeeper", "cafka1.invalid:2181"],
             "Error while executing topic command : Unable to connect to ZooKeeper at cafka1.invalid:2181: "
-            "unknown host "
-            "cafka1.invalid",
+            "unknown host cafka1.invalid",
         ),
         (
             ["--list", "--bootstrap-server", "cafka1.invalid:9092"],
             "Error while executing topic command : Couldn't resolve server cafka1.invalid:9092 from "
-            "bootstrap.servers "
-            "as DNS resolution failed for cafka1.invalid",
+            "bootstrap.servers as DNS resolution failed for cafka1.invalid",
         ),
         (
             ["--list", "--bootstrap-server", "127.0.0.1:1", "--command-config", "/none.properties"],

@@ -247,8 +247,7 @@ def test_a_reassignment_shows_and_does_not_count_as_missing(
     assert capsys.readouterr().out == (
         "Topic: t\tPartitionCount: 1\tReplicationFactor: 2\tConfigs: \n"
         "\tTopic: t\tPartition: 0\tLeader: 0\tReplicas: 2,0,1\tIsr: 0,1\tAdding Replicas: 2\tRemoving "
-        "Replicas: 1"
-        "\tElr: N/A\tLastKnownElr: N/A\n"
+        "Replicas: 1\tElr: N/A\tLastKnownElr: N/A\n"
     )
 
 

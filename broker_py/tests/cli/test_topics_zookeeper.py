@@ -181,8 +181,7 @@ def test_alter_grows_and_configures(cluster: Cluster, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == (
         'Updated config for topic "test".\n'
         "WARNING: If partitions are increased for a topic that has a key, the partition logic or ordering "
-        "of the "
-        "messages will be affected\n"
+        "of the messages will be affected\n"
         "Adding partitions succeeded!\n"
     )
     assert cluster.read("/config/topics/test") == b'{"version":1,"config":{"segment.bytes":"100"}}'

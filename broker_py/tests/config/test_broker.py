@@ -176,14 +176,12 @@ REFUSED = [
     (
         "advertised.listeners=SSL://h:9092",
         "inter.broker.listener.name must be a listener name defined in advertised.listeners. The valid "
-        "options "
-        "based on currently configured listeners are SSL",
+        "options based on currently configured listeners are SSL",
     ),
     (
         "advertised.listeners=PLAINTEXT://h:9092,SSL://h:9092",
-        "advertised.listeners listener names must be equal to or a subset of the ones defined in "
-        "listeners. Found "
-        "PLAINTEXT,SSL. The valid options based on the current configuration are PLAINTEXT",
+        "advertised.listeners listener names must be equal to or a subset of the ones defined in listeners. "
+        "Found PLAINTEXT,SSL. The valid options based on the current configuration are PLAINTEXT",
     ),
     (
         "inter.broker.listener.name=PLAINTEXT;security.inter.broker.protocol=PLAINTEXT",
@@ -210,8 +208,7 @@ REFUSED = [
     (
         "replica.fetch.wait.max.ms=40000",
         "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent "
-        "unnecessary "
-        "socket timeouts",
+        "unnecessary socket timeouts",
     ),
     (
         "replica.lag.time.max.ms=100",

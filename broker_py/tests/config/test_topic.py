@@ -97,8 +97,7 @@ def test_a_bad_znode_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
         (
             {"unclean.leader.election.enable": "maybe"},
             "Invalid value maybe for configuration unclean.leader.election.enable: Expected value to be "
-            "either true "
-            "or false",
+            "either true or false",
         ),
         (
             {"min.compaction.lag.ms": "10", "max.compaction.lag.ms": "5"},

@@ -48,9 +48,8 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "csv-reporter-enabled": Option("Without effect." + _OLD),
     "enable-systest-events": Option(
-        "Log lifecycle events of the consumer in addition to logging consumed messages. (This is "
-        "specific for "
-        "system tests.)"
+        "Log lifecycle events of the consumer in addition to logging consumed messages. (This is specific "
+        "for system tests.)"
     ),
     "fetch-size": Option(
         "The amount of data to fetch in a single request." + _OLD, "Integer: size", whole_number=True
@@ -67,8 +66,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "from-beginning": Option(
         "If the consumer does not already have an established offset to consume from, start with the "
-        "earliest "
-        "message present in the log rather than the latest message."
+        "earliest message present in the log rather than the latest message."
     ),
     "group": Option("The consumer group id of the consumer.", "String: consumer group id"),
     "help": Option("Print usage information."),
@@ -100,9 +98,8 @@ OPTIONS: Mapping[str, Option] = {
         "String: consume offset",
     ),
     "partition": Option(
-        "The partition to consume from. Consumption starts from the end of the partition unless "
-        "'--offset' is "
-        "specified.",
+        "The partition to consume from. Consumption starts from the end of the partition unless '--offset' "
+        "is specified.",
         "Integer: partition",
         whole_number=True,
     ),
@@ -281,8 +278,7 @@ def _group(parsed: Parsed, settings: Mapping[str, str], rng: random.Random) -> t
         names = ", ".join(f"'{name}'" for name in given)
         raise ArgumentError(
             "The group ids provided in different places (directly using '--group', via "
-            "'--consumer-property', "
-            f"or via '--consumer.config') do not match. Detected group ids: {names}"
+            f"'--consumer-property', or via '--consumer.config') do not match. Detected group ids: {names}"
         )
     if given and parsed.has("partition"):
         raise ArgumentError("Options group and partition cannot be specified together.")

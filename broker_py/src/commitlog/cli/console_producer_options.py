@@ -26,8 +26,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "bootstrap-server": Option(
         "REQUIRED unless --broker-list(deprecated) is specified. The server(s) to connect to. The broker "
-        "list "
-        "string in the form HOST1:PORT1,HOST2:PORT2.",
+        "list string in the form HOST1:PORT1,HOST2:PORT2.",
         "String: server to connect to",
     ),
     "broker-list": Option(
@@ -37,8 +36,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "compression-codec": Option(
         "The compression codec: either 'none', 'gzip', 'snappy', 'lz4', or 'zstd'.If specified without "
-        "value, "
-        "then it defaults to 'gzip'",
+        "value, then it defaults to 'gzip'",
         "String: compression-codec",
         optional=True,
     ),
@@ -90,10 +88,15 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "property": Option(
         "A mechanism to pass user-defined properties in the form key=value to the message reader. This "
-        "allows "
-        "custom configuration for a user-defined message reader.\n"
-        "Default properties include:\n parse.key=false\n parse.headers=false\n ignore.error=false\n"
-        " key.separator=\\t\n headers.delimiter=\\t\n headers.separator=,\n headers.key.separator=:\n"
+        "allows custom configuration for a user-defined message reader.\n"
+        "Default properties include:\n"
+        " parse.key=false\n"
+        " parse.headers=false\n"
+        " ignore.error=false\n"
+        " key.separator=\\t\n"
+        " headers.delimiter=\\t\n"
+        " headers.separator=,\n"
+        " headers.key.separator=:\n"
         " null.marker=   When set, any fields (key, value and headers) equal to this will be replaced by "
         "null\n"
         "Default parsing pattern when:\n"

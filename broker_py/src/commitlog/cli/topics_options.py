@@ -16,10 +16,8 @@ REPLICATION_FACTOR_MAX = 32767
 OPTIONS: Mapping[str, Option] = {
     "alter": Option(
         "Alter the number of partitions and replica assignment. Update the configuration of an existing "
-        "topic via "
-        "--alter is no longer supported here with --bootstrap-server (the kafka-configs CLI supports "
-        "altering topic "
-        "configs with a --bootstrap-server option)."
+        "topic via --alter is no longer supported here with --bootstrap-server (the kafka-configs CLI "
+        "supports altering topic configs with a --bootstrap-server option)."
     ),
     "at-min-isr-partitions": Option(
         "if set when describing topics, only show partitions whose isr count is equal to the configured "
@@ -30,17 +28,15 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "command-config": Option(
         "Property file containing configs to be passed to Admin Client. This is used only with "
-        "--bootstrap-server "
-        "option for describing and altering broker configs.",
+        "--bootstrap-server option for describing and altering broker configs.",
         "String: command config property file",
     ),
     "config": Option("", "String: name=value"),
     "create": Option("Create a new topic."),
     "delete": Option("Delete a topic"),
     "delete-config": Option(
-        "A topic configuration override to be removed for an existing topic (see the list of "
-        "configurations under "
-        "the --config option). Not supported with the --bootstrap-server option.",
+        "A topic configuration override to be removed for an existing topic (see the list of configurations "
+        "under the --config option). Not supported with the --bootstrap-server option.",
         "String: name",
     ),
     "describe": Option("List details for the given topics."),
@@ -49,8 +45,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "exclude-internal": Option(
         "exclude internal topics when running list or describe command. The internal topics will be listed "
-        "by "
-        "default"
+        "by default"
     ),
     "force": Option("Suppress console prompts. Without effect, as there are none."),
     "help": Option("Print usage information."),
@@ -69,10 +64,8 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "partitions": Option(
         "The number of partitions for the topic being created or altered (WARNING: If partitions are "
-        "increased for "
-        "a topic that has a key, the partition logic or ordering of the messages will be affected). If not "
-        "supplied "
-        "for create, defaults to the cluster default.",
+        "increased for a topic that has a key, the partition logic or ordering of the messages will be "
+        "affected). If not supplied for create, defaults to the cluster default.",
         "Integer: # of partitions",
         whole_number=True,
     ),
@@ -83,17 +76,15 @@ OPTIONS: Mapping[str, Option] = {
         "broker_id_for_part2_replica2 , ...",
     ),
     "replication-factor": Option(
-        "The replication factor for each partition in the topic being created. If not supplied, defaults "
-        "to the "
-        "cluster default.",
+        "The replication factor for each partition in the topic being created. If not supplied, defaults to "
+        "the cluster default.",
         "Integer: replication factor",
         whole_number=True,
     ),
     "topic": Option(
         "The topic to create, alter, describe or delete. It also accepts a regular expression, except for "
-        "--create "
-        "option. Put topic name in double quotes and use the '\\' prefix to escape regular expression "
-        "symbols; e.g. "
+        "--create option. Put topic name in double quotes and use the '\\' prefix to escape regular "
+        "expression symbols; e.g. "
         '"test\\.topic".',
         "String: topic",
     ),
@@ -117,8 +108,7 @@ OPTIONS: Mapping[str, Option] = {
     "version": Option("Display Kafka version."),
     "zookeeper": Option(
         "The connection string for the zookeeper connection in the form host:port. Multiple hosts can be "
-        "given to "
-        "allow fail-over. Was removed from Kafka in 3.0 and is kept here.",
+        "given to allow fail-over. Was removed from Kafka in 3.0 and is kept here.",
         "String: hosts",
     ),
 }
@@ -137,12 +127,10 @@ def usage() -> str:
 
     names = "".join(f"\n\t{name}" for name in topic_definitions())
     config = (
-        f"A topic configuration override for the topic being created. The following is a list of valid "
+        "A topic configuration override for the topic being created. The following is a list of valid "
         f"configurations: {names}\nSee the Kafka documentation for full details on the topic configs. It is "
-        "supported "
-        "only in combination with --create if --bootstrap-server option is used (the kafka-configs CLI "
-        "supports "
-        "altering topic configs with a --bootstrap-server option)."
+        "supported only in combination with --create if --bootstrap-server option is used (the "
+        "kafka-configs CLI supports altering topic configs with a --bootstrap-server option)."
     )
     return help_text(SUMMARY, {**OPTIONS, "config": Option(config, OPTIONS["config"].argument)})
 

@@ -11,8 +11,7 @@ from commitlog.cli.topics_options import TopicCommand
 
 COLLISION_WARNING = (
     "WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could "
-    "collide. To "
-    "avoid issues it is best to use either, but not both."
+    "collide. To avoid issues it is best to use either, but not both."
 )
 
 

@@ -139,13 +139,11 @@ class TopicZnodes:
         if name in INTERNAL_TOPICS:
             raise ToolError(
                 f"The number of partitions for the internal topics {', '.join(sorted(INTERNAL_TOPICS))} "
-                "cannot be "
-                "changed."
+                "cannot be changed."
             )
         print(
             "WARNING: If partitions are increased for a topic that has a key, the partition logic or "
-            "ordering of the "
-            "messages will be affected"
+            "ordering of the messages will be affected"
         )
         assignment = self._command.replica_assignment()
         existing = await self._admin.assignment(name)

@@ -96,8 +96,7 @@ def _check_replication(config: BrokerSettings) -> None:
     _require(
         config.replica_fetch_wait_max_ms <= config.replica_socket_timeout_ms,
         "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent "
-        "unnecessary "
-        "socket timeouts",
+        "unnecessary socket timeouts",
     )
     _require(
         config.replica_fetch_wait_max_ms <= config.replica_lag_time_max_ms,
@@ -127,15 +126,13 @@ def _check_listeners(config: BrokerSettings) -> None:
     _require(
         config.inter_broker_listener_name in advertised,
         "inter.broker.listener.name must be a listener name defined in advertised.listeners. The valid "
-        "options "
-        f"based on currently configured listeners are {_names(config.advertised_listeners)}",
+        f"options based on currently configured listeners are {_names(config.advertised_listeners)}",
     )
     _require(
         advertised <= listening,
         "advertised.listeners listener names must be equal to or a subset of the ones defined in listeners. "
         f"Found {_names(config.advertised_listeners)}. The valid options based on the current configuration "
-        "are "
-        f"{_names(config.listeners)}",
+        f"are {_names(config.listeners)}",
     )
     _require(
         all(listener.host != "0.0.0.0" for listener in config.advertised_listeners),
@@ -187,9 +184,8 @@ def _check_connections(config: BrokerSettings) -> None:
     uses_sasl = config.security_inter_broker_protocol.startswith("SASL_")
     _require(
         not uses_sasl or config.sasl_mechanism_inter_broker_protocol in config.sasl_enabled_mechanisms,
-        "sasl.mechanism.inter.broker.protocol must be included in sasl.enabled.mechanisms when SASL is "
-        "used for "
-        "inter-broker communication",
+        "sasl.mechanism.inter.broker.protocol must be included in sasl.enabled.mechanisms when SASL is used "
+        "for inter-broker communication",
     )
     _require(
         config.queued_max_request_bytes <= 0

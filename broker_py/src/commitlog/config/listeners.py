@@ -94,8 +94,7 @@ def _check_ports(listeners: Sequence[Listener], text: str, setting: str) -> None
         if any(versions):
             raise ConfigError(
                 "Each listener must have a different port unless exactly one listener has an IPv4 address "
-                "and "
-                f"the other IPv6 address, listeners: {text}, port: {port}",
+                f"and the other IPv6 address, listeners: {text}, port: {port}",
                 name=setting,
             )
         raise ConfigError(f"Each listener must have a different port, listeners: {text}", name=setting)

@@ -100,8 +100,7 @@ def _join_new(group: Group, request: Join) -> None:
             return
         logger.info(
             "Static member with groupInstanceId=%s and unknown member id joins group %s in %s state. "
-            "Created a new "
-            "member id %s for this member and add to the group.",
+            "Created a new member id %s for this member and add to the group.",
             instance,
             group.group_id,
             state,
@@ -110,9 +109,8 @@ def _join_new(group: Group, request: Join) -> None:
         _add_member(group, request, new_id)
     elif request.requires_known_member_id:
         logger.info(
-            "Dynamic member with unknown member id joins group %s in %s state. Created a new member id "
-            "%s and "
-            "request the member to rejoin with this id.",
+            "Dynamic member with unknown member id joins group %s in %s state. Created a new member id %s "
+            "and request the member to rejoin with this id.",
             group.group_id,
             state,
             new_id,
@@ -122,9 +120,8 @@ def _join_new(group: Group, request: Join) -> None:
         _refuse(group, request, new_id, ErrorCode.MEMBER_ID_REQUIRED)
     else:
         logger.info(
-            "Dynamic Member with unknown member id joins group %s in %s state. Created a new member id "
-            "%s for this "
-            "member and add to the group.",
+            "Dynamic Member with unknown member id joins group %s in %s state. Created a new member id %s "
+            "for this member and add to the group.",
             group.group_id,
             state,
             new_id,
@@ -234,14 +231,13 @@ def _replace_static_member(group: Group, request: Join, member: Member) -> None:
             rebalance.maybe_prepare(
                 group,
                 f"Group's selectedProtocol will change because static member {member.member_id} with "
-                f"instance id "
-                f"{member.group_instance_id} joined with change of protocol; client reason: {request.reason}",
+                f"instance id {member.group_instance_id} joined with change of protocol; client reason: "
+                f"{request.reason}",
             )
             return
         logger.info(
             "Static member which joins during Stable stage and doesn't affect selectProtocol will not "
-            "trigger "
-            "rebalance."
+            "trigger rebalance."
         )
         assignment = {member.member_id: member.assignment for member in group.members}
         group.effects.append(fx.Store(group_metadata_value(group, assignment), undo))

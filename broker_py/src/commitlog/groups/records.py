@@ -149,9 +149,8 @@ def subscribed_topics(group_id: str, protocol: str, metadata: Iterable[bytes]) -
             topics.update(read(memoryview(data), _VERSION.size).topics)
     except MalformedMessage as reason:
         logger.warning(
-            "Failed to parse Consumer Protocol consumer:%s of group %s. Consumer group coordinator is "
-            "not aware of the "
-            "subscribed topics: %s",
+            "Failed to parse Consumer Protocol consumer:%s of group %s. Consumer group coordinator is not "
+            "aware of the subscribed topics: %s",
             protocol,
             group_id,
             reason,

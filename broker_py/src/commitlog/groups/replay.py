@@ -66,9 +66,8 @@ class Replay:
                 self._apply_group(key.group, record.value)
             else:
                 logger.warning(
-                    "Unknown message key with version %d while loading offsets and group metadata from "
-                    "%s. Ignoring "
-                    "it. It could be a left over from an aborted upgrade.",
+                    "Unknown message key with version %d while loading offsets and group metadata from %s. "
+                    "Ignoring it. It could be a left over from an aborted upgrade.",
                     key,
                     self.name,
                 )

@@ -65,9 +65,8 @@ def _sync_error(group: Group, request: Sync) -> ErrorCode:
 
 def _store_assignment(group: Group, leader_id: str, assignment: Mapping[str, bytes]) -> None:
     logger.info(
-        "Assignment received from leader %s for group %s for generation %d. The group has %d members, %d "
-        "of which "
-        "are static.",
+        "Assignment received from leader %s for group %s for generation %d. The group has %d members, %d of "
+        "which are static.",
         leader_id,
         group.group_id,
         group.generation_id,

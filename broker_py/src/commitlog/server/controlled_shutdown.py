@@ -52,8 +52,7 @@ async def _ask(config: BrokerConfig, client: ControllerClient, broker_epoch: int
     except OSError as error:
         log.warning(
             "Error during controlled shutdown, possibly because leader movement took longer than the "
-            "configured "
-            "controller.socket.timeout.ms and/or request.timeout.ms: %s",
+            "configured controller.socket.timeout.ms and/or request.timeout.ms: %s",
             error or type(error).__name__,
         )
         return False

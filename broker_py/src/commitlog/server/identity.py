@@ -66,8 +66,7 @@ async def broker_id(config: BrokerConfig, stored: int | None, coordination: Coor
             raise StartupError(
                 f"Configured broker.id {config.broker_id} doesn't match stored broker.id {stored} in "
                 f"{META_PROPERTIES}. If you moved your data, make sure your configured broker.id matches. "
-                f"If you "
-                "intend to create a new broker, you should remove all data in your data directories "
+                "If you intend to create a new broker, you should remove all data in your data directories "
                 "(log.dirs)."
             )
         return config.broker_id
@@ -106,8 +105,7 @@ def stored_identity(disk: Disk, log_dirs: list[str]) -> tuple[str | None, int | 
         found = ", ".join(f"{broker} in {path}" for broker, path in brokers.items())
         raise StartupError(
             f"BrokerId is not consistent across log.dirs: {found}. This could happen if multiple brokers "
-            f"shared a "
-            "log directory or partial data was manually copied from another broker."
+            "shared a log directory or partial data was manually copied from another broker."
         )
     if len(clusters) > 1:
         found = ", ".join(f"{cluster} in {path}" for cluster, path in clusters.items())
@@ -119,6 +117,5 @@ def check_cluster_id(actual: str, stored: str | None) -> None:
     if stored is not None and stored != actual:
         raise StartupError(
             f"The Cluster ID {actual} doesn't match stored clusterId {stored} in {META_PROPERTIES}. The "
-            f"broker is "
-            "trying to join the wrong cluster. Configured zookeeper.connect may be wrong."
+            "broker is trying to join the wrong cluster. Configured zookeeper.connect may be wrong."
         )

@@ -55,10 +55,9 @@ class BrokerRegistrar:
             if left <= 0 or not await self._wait_for_removal(path, left):
                 raise StartupError(
                     f"A broker is already registered on the path {path}. This probably indicates that you "
-                    f"either "
-                    "have configured a broker.id that is already in use, or else you have shutdown this "
-                    "broker "
-                    "and restarted it faster than the zookeeper timeout so it appears to be re-registering."
+                    "either have configured a broker.id that is already in use, or else you have shutdown "
+                    "this broker and restarted it faster than the zookeeper timeout so it appears to be "
+                    "re-registering."
                 )
         self._last_session = self._coordination.session_id
         log.info(
@@ -126,9 +125,8 @@ class BrokerRegistrar:
         if stat is None:
             return True
         log.warning(
-            "A broker is registered on %s by session 0x%x, not by this one (0x%x); waiting up to %.0f s "
-            "for that "
-            "session to expire",
+            "A broker is registered on %s by session 0x%x, not by this one (0x%x); waiting up to %.0f s for "
+            "that session to expire",
             path,
             stat.ephemeral_owner,
             self._coordination.session_id,
