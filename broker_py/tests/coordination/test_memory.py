@@ -91,6 +91,18 @@ async def test_a_session_times_out_while_its_client_is_cut_off() -> None:
     assert ensemble.sessions() == [client.session_id]
 
 
+async def test_a_connection_that_breaks_twice_starts_one_clock() -> None:
+    ensemble = MemoryEnsemble()
+    client = ensemble.client(session_timeout_ms=5)
+    await client.start()
+    session = client.session_id
+    ensemble.detach(session, 5)  # the server noticed first, then the client
+    client.disconnect()
+    client.reconnect()
+    await asyncio.sleep(0.02)
+    assert ensemble.sessions() == [session]
+
+
 async def test_an_ensemble_that_is_not_there_is_reported() -> None:
     ensemble = MemoryEnsemble()
     ensemble.available = False

@@ -116,7 +116,7 @@ class MemoryEnsemble:
     def detach(self, session_id: int, timeout_ms: int) -> None:
         """The connection broke: watches are forgotten as by a real server, and the session's clock starts."""
         session = self._sessions.get(session_id)
-        if session is None:
+        if session is None or session.timer is not None:
             return
         session.client = None
         session.data_watches.clear()

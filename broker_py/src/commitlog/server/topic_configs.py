@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from commitlog.config.topic import TopicConfig
 from commitlog.coordination import paths
-from commitlog.coordination.client import Coordination, NoNode
+from commitlog.coordination.client import ConnectionLoss, Coordination, NoNode, SessionExpired
 from commitlog.coordination.documents import ConfigEntity, DocumentError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class TopicConfigRepository:
     async def reload(self, topic: str) -> Mapping[str, str]:
         """Read the topic's overrides afresh."""
         try:
-            data, _ = await self._coordination.get(paths.topic_config(paths.sanitize(topic)))
+            data = await self._read(paths.topic_config(paths.sanitize(topic)))
             overrides = ConfigEntity.decode(data).config
         except NoNode:
             overrides = _NONE
@@ -72,3 +72,14 @@ class TopicConfigRepository:
         self._overrides[topic] = overrides
         self._configs.pop(topic, None)
         return overrides
+
+    async def _read(self, path: str) -> bytes:
+        """Wait for ZooKeeper while it is away, as Kafka does: a controller does not repeat a LeaderAndIsr
+        that failed."""
+        while True:
+            try:
+                data, _ = await self._coordination.get(path)
+            except (ConnectionLoss, SessionExpired):
+                await self._coordination.wait_connected()
+            else:
+                return data
