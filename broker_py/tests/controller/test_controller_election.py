@@ -74,6 +74,8 @@ async def test_an_expired_session_ends_the_term_and_the_broker_stands_again() ->
     assert cluster.active is not first
     assert first.epoch > old_epoch
     assert not first.controller.is_active
+    assert first.controller.controller_epoch == 0
+    assert list(first.controller._store._handlers) == [paths.CONTROLLER], "a candidate watches nothing else"
     await cluster.kill(cluster.active.id)
     await cluster.settle()
     assert cluster.active is first

@@ -191,3 +191,17 @@ async def test_a_move_is_not_called_off_when_only_its_targets_are_in_sync() -> N
     assert results[T0][0] is ErrorCode.INVALID_REPLICA_ASSIGNMENT
     assert cluster.nodes[3].fake.deleted == []
     await cluster.close()
+
+
+@in_virtual_time
+async def test_a_znode_that_is_replaced_by_hand_is_seen() -> None:
+    cluster = await cluster_of_five()
+    both = encode_reassign_partitions({("t", 0): [4, 5], ("no", 0): [1]})
+    await cluster.tool.create(paths.REASSIGN_PARTITIONS, both)
+    await cluster.settle()
+    await cluster.tool.delete(paths.REASSIGN_PARTITIONS)
+    await cluster.settle()
+    await cluster.tool.create(paths.REASSIGN_PARTITIONS, encode_reassign_partitions({("t", 0): [1, 5]}))
+    await cluster.settle()
+    assert (await assignment(cluster))[0][:2] == [1, 5]
+    await cluster.close()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from commitlog.config.broker import BrokerConfig
 from commitlog.controller.topic_admin import NewTopic, TopicAdmin
 from commitlog.coordination import paths
-from commitlog.coordination.client import ensure_path
+from commitlog.coordination.client import Op, OpResult, ensure_path
 from commitlog.coordination.documents import (
     BrokerRegistration,
     ConfigChange,
@@ -371,3 +371,21 @@ async def test_settings_cannot_be_written_without_a_zookeeper_controller() -> No
         ErrorCode.STALE_CONTROLLER_EPOCH,
         "Cannot set entity configs directly when there is a KRaft controller.",
     )
+
+
+@in_virtual_time
+async def test_a_controller_that_goes_while_settings_are_written() -> None:
+    desk = await Desk().open(1)
+    await desk.admin.create_topic(NewTopic("t", 1, 1))
+    original = desk.client.multi
+
+    async def overtaken(ops: Sequence[Op]) -> list[OpResult]:
+        await desk.client.delete(paths.CONTROLLER)
+        return await original(ops)
+
+    desk.client.multi = overtaken  # type: ignore[method-assign]
+    assert await refusal(desk.admin.change_topic_config("t", {"retention.ms": "1"})) == (
+        ErrorCode.STALE_CONTROLLER_EPOCH,
+        "Cannot set entity configs directly when there is no controller.",
+    )
+    assert await desk.admin.entity_configs.read("topics", "t") == {}

@@ -230,6 +230,21 @@ async def test_requests_to_delete_what_does_not_exist_are_removed() -> None:
 
 
 @in_virtual_time
+async def test_requests_found_at_failover() -> None:
+    cluster = await Cluster().start(1)
+    await cluster.create("t", [1])
+    cluster.nodes[1].coordination.disconnect()
+    await cluster.tool.create(paths.delete_topic("never"))
+    await cluster.tool.create(paths.delete_topic("t"))
+    await cluster.settle(30)
+    cluster.nodes[1].coordination.reconnect()
+    await cluster.settle()
+    assert await cluster.tool.children(paths.DELETE_TOPICS) == []
+    assert await cluster.tool.children(paths.BROKER_TOPICS) == []
+    await cluster.close()
+
+
+@in_virtual_time
 async def test_with_deletion_disabled_requests_are_removed_and_topics_stay() -> None:
     cluster = await Cluster(delete_topic_enable="false").start(1)
     await cluster.create("t", [1])

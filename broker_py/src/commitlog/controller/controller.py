@@ -205,10 +205,7 @@ class KafkaController:
         await self._store.delete_isr_changes((await self._store.isr_changes())[0])
         await self._load_context()
         requested = await self._store.topic_deletions()
-        requested_known = requested & self._context.all_topics
-        await self._store.remove_topic_deletions(requested - requested_known)
-        waiting = self._topics.deletions_to_start_with(requested_known)
-        await self._core.deletion.start(requested_known, waiting)
+        await self._core.deletion.start(requested, self._topics.deletions_that_must_wait(requested))
         # Followers act on LeaderAndIsr only when they know the leader to be alive, so that comes first.
         self._core.send_update_metadata(())
         await self._core.replicas.startup()
@@ -327,12 +324,12 @@ class KafkaController:
     async def controlled_shutdown(self, broker_id: int, broker_epoch: int) -> set[TopicPartition]:
         """Move leaders off a broker; the partitions it still leads. Raises KafkaError."""
         work = partial(self._brokers.controlled_shutdown, broker_id, broker_epoch)
-        return await self._ask("ControlledShutdown", work, ErrorCode.STALE_CONTROLLER_EPOCH)
+        return await self._core.ask("ControlledShutdown", work, ErrorCode.STALE_CONTROLLER_EPOCH)
 
     async def alter_partition(self, request: AlterPartitionRequest, version: int) -> AlterPartitionResponse:
         """Answer a leader's ISR change; ``version`` says whether topics are named by id."""
         try:
-            return await self._ask("AlterPartition", partial(self._alter_partition, request, version))
+            return await self._core.ask("AlterPartition", partial(self._alter_partition, request, version))
         except KafkaError as error:
             return AlterPartitionResponse(error_code=error.code)
 
@@ -352,17 +349,17 @@ class KafkaController:
             chosen = self._elections.elect_all() if partitions is None else partitions
             return await self._elections.elect(chosen, election_type, Trigger.ADMIN_CLIENT)
 
-        return await self._ask("ManualLeaderBalance", work)
+        return await self._core.ask("ManualLeaderBalance", work)
 
     async def allocate_producer_ids(self, request: AllocateProducerIdsRequest) -> AllocateProducerIdsResponse:
         """The next block of producer ids; raises KafkaError NOT_CONTROLLER."""
-        return await self._ask("AllocateProducerIds", partial(self._producer_ids.allocate, request))
+        return await self._core.ask("AllocateProducerIds", partial(self._producer_ids.allocate, request))
 
     async def alter_partition_reassignments(
         self, wanted: Mapping[TopicPartition, Sequence[int] | None]
     ) -> dict[TopicPartition, ApiResult]:
         """Start, or with None cancel, reassignments; raises KafkaError NOT_CONTROLLER."""
-        return await self._ask("AlterPartitionReassignment", partial(self._reassignments.alter, wanted))
+        return await self._core.ask("AlterPartitionReassignment", partial(self._reassignments.alter, wanted))
 
     async def list_partition_reassignments(
         self, partitions: Sequence[TopicPartition] | None
@@ -372,7 +369,7 @@ class KafkaController:
         async def work() -> dict[TopicPartition, ReplicaAssignment]:
             return self._reassignments.current(partitions)
 
-        return await self._ask("ListPartitionReassignment", work)
+        return await self._core.ask("ListPartitionReassignment", work)
 
     def enable_default_unclean_leader_election(self) -> None:
         """unclean.leader.election.enable became true for the cluster: try leaderless partitions again."""
@@ -384,35 +381,3 @@ class KafkaController:
 
     async def _trigger_online(self, topic: str | None = None) -> None:
         await self._core.partitions.trigger_online(topic)
-
-    async def _ask(
-        self, name: str, work: Callable[[], Awaitable[T]], inactive: ErrorCode = ErrorCode.NOT_CONTROLLER
-    ) -> T:
-        """Run ``work`` in the event task; ``inactive`` is the error when this broker is not, or stops
-        being, active."""
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-        def fail(error: Exception) -> None:
-            if not future.done():
-                future.set_exception(error)
-
-        def preempt() -> None:
-            fail(KafkaError(inactive))
-
-        async def run() -> None:
-            try:
-                result = await work()
-            except KafkaError as error:
-                fail(error)
-            except (ControllerMoved, SessionExpired, ClientClosed, asyncio.CancelledError):
-                preempt()
-                raise
-            except Exception as error:
-                fail(KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)))
-                raise
-            else:
-                if not future.done():
-                    future.set_result(result)
-
-        self._core.event(name, run, preempt)
-        return await future

@@ -7,13 +7,14 @@ modules by subject (broker_events, topic_events, leader_elections, ...) and meet
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from commitlog.controller.channel import Connect, ControllerChannel
 from commitlog.controller.context import ControllerContext, TopicPartition
 from commitlog.controller.events import ControllerEvent
-from commitlog.controller.fencing import Fence
+from commitlog.controller.fencing import ControllerMoved, Fence
 from commitlog.controller.partition_state_machine import PartitionStateMachine
 from commitlog.controller.replica_state_machine import ReplicaStateMachine
 from commitlog.controller.request_batch import BatchSettings, RequestBatch, ResponseEvents
@@ -21,11 +22,14 @@ from commitlog.controller.store import ControllerStore
 from commitlog.controller.topic_deletion import TopicDeletion
 from commitlog.controller.versions import ControlVersions
 from commitlog.coordination import paths
-from commitlog.coordination.client import Coordination, NoNode
+from commitlog.coordination.client import ClientClosed, Coordination, NoNode, SessionExpired
 from commitlog.coordination.documents import ConfigEntity, DocumentError
+from commitlog.wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
     from commitlog.config.broker import BrokerConfig
+
+T = TypeVar("T")
 
 
 class ControllerCore:
@@ -87,6 +91,38 @@ class ControllerCore:
             self.put(ControllerEvent(name, run))
         else:
             self.put(ControllerEvent(name, run, preempt))
+
+    async def ask(
+        self, name: str, work: Callable[[], Awaitable[T]], inactive: ErrorCode = ErrorCode.NOT_CONTROLLER
+    ) -> T:
+        """Run ``work`` in the event task; ``inactive`` is the error when this broker is not, or stops
+        being, active."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def fail(error: Exception) -> None:
+            if not future.done():
+                future.set_exception(error)
+
+        def preempt() -> None:
+            fail(KafkaError(inactive))
+
+        async def run() -> None:
+            try:
+                result = await work()
+            except KafkaError as error:
+                fail(error)
+            except (ControllerMoved, SessionExpired, ClientClosed, asyncio.CancelledError):
+                preempt()
+                raise
+            except Exception as error:
+                fail(KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)))
+                raise
+            else:
+                if not future.done():
+                    future.set_result(result)
+
+        self.event(name, run, preempt)
+        return await future
 
     def send_update_metadata(
         self, partitions: Iterable[TopicPartition], brokers: Iterable[int] | None = None

@@ -139,8 +139,8 @@ class TopicEvents:
             self._core.deletion.mark_ineligible(requested & moving, "topic reassignment in progress")
             await self._core.deletion.enqueue(requested)
 
-    def deletions_to_start_with(self, requested: set[str]) -> set[str]:
-        """Of the requested deletions at the begin of a term, those that must wait."""
+    def deletions_that_must_wait(self, requested: set[str]) -> set[str]:
+        """Of the requested deletions at the begin of a term, those that cannot be done yet."""
         waiting = {one.topic for one in self._context.being_reassigned}
         for topic in requested:
             if any(
