@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from commitlog import __version__
+from commitlog.cli import terminal
 from commitlog.cli.console_consumer_options import FOREVER, ConsumerCommand, parse_command, usage
 from commitlog.cli.jopt import ArgumentError
 from commitlog.cli.message_formatter import ConsumedRecord
@@ -42,13 +42,13 @@ class Stopped(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if "--help" in arguments or not arguments:
-        print(usage(), file=sys.stdout if arguments else sys.stderr)
-        return 0 if arguments else 1
-    if "--version" in arguments:
-        print(f"3.9.0 (commitlog {__version__})")
-        return 0
+    return terminal.run(_main, arguments, help_text=usage)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    if not arguments:
+        print(usage(), file=sys.stderr)
+        return 1
     try:
         command = parse_command(arguments, random.Random())
         with _signals(), _group(command) as group:

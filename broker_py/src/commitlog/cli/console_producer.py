@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
-from commitlog import __version__
+from commitlog.cli import terminal
 from commitlog.cli.console_producer_options import ProducerCommand, parse_command, usage
 from commitlog.cli.jopt import ArgumentError
 from commitlog.cli.line_reader import Line, LineReader, read_lines
@@ -28,20 +28,18 @@ QUEUE_STEP_S = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if "--help" in arguments or not arguments:
-        print(usage(), file=sys.stdout if arguments else sys.stderr)
-        return 0 if arguments else 1
-    if "--version" in arguments:
-        print(f"3.9.0 (commitlog {__version__})")
-        return 0
+    return terminal.run(_main, arguments, help_text=usage)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    if not arguments:
+        print(usage(), file=sys.stderr)
+        return 1
     try:
         return _run(parse_command(arguments), sys.stdin.buffer)
     except (ArgumentError, *FAILURES) as error:
         print(one_line(error), file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def _run(command: ProducerCommand, source: BinaryIO) -> int:

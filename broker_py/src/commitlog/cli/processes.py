@@ -98,14 +98,19 @@ def stop_all(wanted: Callable[[Sequence[str]], bool], what: str) -> int:
 
 
 def go_to_background(output: Path) -> None:
-    """As `nohup ... > output 2>&1 < /dev/null &`: the caller's process ends here, the child goes on."""
+    """As `nohup ... > output 2>&1 < /dev/null &`: the caller's process ends here, the child goes on.
+
+    OSError while there is still somebody to tell: when the output cannot be written.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
+    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    null = os.open(os.devnull, os.O_RDONLY)
+    sys.stdout.flush()
+    sys.stderr.flush()
     if os.fork():
         os._exit(0)
     os.setsid()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    null = os.open(os.devnull, os.O_RDONLY)
-    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(null, 0)
     os.dup2(written, 1)
     os.dup2(written, 2)

@@ -14,10 +14,10 @@ import resource
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from pathlib import Path
 from typing import Any
 
-from commitlog import __version__
+from commitlog.cli import terminal
+from commitlog.cli.processes import go_to_background, log_dir
 from commitlog.config.broker import BrokerConfig
 from commitlog.config.properties import ConfigError
 from commitlog.coordination.kazoo_client import KazooCoordination
@@ -41,8 +41,7 @@ LOG_DIR (default: logs/ of the installation), and stops by controlled shutdown o
   --help               print this and exit
 
 Environment: LOG_DIR; KAFKA_HOME, the installation (default: the directory above this script's bin/);
-COMMITLOG_LOG, log levels such as "DEBUG" or "commitlog.server.request=DEBUG,commitlog.replication=DEBUG".
-"""
+COMMITLOG_LOG, log levels such as "DEBUG" or "commitlog.server.request=DEBUG,commitlog.replication=DEBUG"."""
 LOG_FILES_KEPT = 7 * 24
 """server.log is rolled hourly, as Kafka's log4j.properties does it."""
 READY_TIMEOUT_MS = 30_000
@@ -53,21 +52,6 @@ collector."""
 
 class Usage(Exception):
     """The command line cannot be used; the text says why."""
-
-
-def kafka_home() -> Path:
-    """KAFKA_HOME, else the directory above the bin/ that this command was called in, else the working
-    directory."""
-    configured = os.environ.get("KAFKA_HOME")
-    if configured:
-        return Path(configured)
-    script = Path(os.path.abspath(sys.argv[0]))
-    return script.parent.parent if script.parent.name == "bin" else Path.cwd()
-
-
-def log_dir() -> Path:
-    configured = os.environ.get("LOG_DIR")
-    return Path(configured) if configured else kafka_home() / "logs"
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[bool, str, list[str]]:
@@ -145,23 +129,6 @@ def fail(message: str) -> int:
     return 1
 
 
-def detach() -> None:
-    """Go into the background as `nohup ... &` does: own session, output to kafkaServer.out, no input."""
-    directory = log_dir()
-    directory.mkdir(parents=True, exist_ok=True)
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    null = os.open(os.devnull, os.O_RDONLY)
-    output = os.open(directory / "kafkaServer.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    os.dup2(null, 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-
-
 def raise_file_limit() -> None:
     """A broker holds every segment open: take what the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -220,22 +187,23 @@ def run(main: Coroutine[Any, Any, int]) -> int:
         return runner.run(main)
 
 
-def main() -> int:
-    arguments = sys.argv[1:]
-    if "--help" in arguments:
-        print(HELP, end="")
-        return 0
-    if "--version" in arguments:
-        print(f"3.9.0 (commitlog {__version__})")
-        return 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    return terminal.run(start, arguments, help_text=lambda: HELP)
+
+
+def start(arguments: Sequence[str]) -> int:
+    """Run a broker to its end; the exit status."""
     try:
         daemon, path, overrides = parse_arguments(arguments)
         config = BrokerConfig.from_file(path, overrides)
+        if daemon:
+            go_to_background(log_dir() / "kafkaServer.out")
     except (Usage, ConfigError) as error:
         print(error, file=sys.stderr)
         return 1
-    if daemon:
-        detach()
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     configure_logging()
     for warning in config.warnings:
         log.warning("%s", warning)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from commitlog.cli import terminal
 from commitlog.cli.processes import is_broker, stop_all
 
 HELP = """USAGE: kafka-server-stop.sh
@@ -16,11 +17,7 @@ may be signalled, and does not wait for its end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if "--help" in arguments:
-        print(HELP)
-        return 0
-    return stop_all(is_broker, "kafka")
+    return terminal.run(lambda _: stop_all(is_broker, "kafka"), arguments, help_text=lambda: HELP)
 
 
 if __name__ == "__main__":

@@ -11,31 +11,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from commitlog import __version__
+from commitlog.cli import terminal
 from commitlog.cli.jopt import ArgumentError
 from commitlog.cli.topics_options import TopicCommand, parse_command, usage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if "--help" in arguments:
-        print(usage())
-        return 0
-    if "--version" in arguments:
-        print(f"3.9.0 (commitlog {__version__})")
-        return 0
+    return terminal.run(_main, arguments, help_text=usage)
+
+
+def _main(arguments: Sequence[str]) -> int:
     try:
         if not arguments:
             raise ArgumentError("Create, delete, describe, or change a topic: --help shows how.")
-        command = parse_command(arguments)
-        return _run(command)
+        return _run(parse_command(arguments))
     except ArgumentError as error:
         print(error, file=sys.stderr)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output is gone; Python would complain of the flush at exit
-    return 1
+        return 1
 
 
 def _run(command: TopicCommand) -> int:
@@ -56,6 +48,8 @@ def _run(command: TopicCommand) -> int:
             from commitlog.cli.topics_bootstrap import run_with_brokers
 
             asyncio.run(run_with_brokers(command))
+    except BrokenPipeError:
+        raise  # the reader of our output is gone; connections fail with other errors
     except FAILURES as error:
         print(f"Error while executing topic command : {one_line(error)}", file=sys.stderr)
         return 1

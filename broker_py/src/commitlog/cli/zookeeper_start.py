@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from commitlog.cli import terminal
 from commitlog.cli.processes import JAVA_ZOOKEEPER, go_to_background, kafka_home, log_dir
 from commitlog.config import properties
 from commitlog.config.properties import ConfigError
@@ -31,8 +32,7 @@ Runs Apache ZooKeeper with the settings of a properties file.
 Environment: ZOOKEEPER_HOME, an unpacked Apache ZooKeeper (default: libs/zookeeper of the installation, then
 Debian's libzookeeper-java); JAVA_HOME; KAFKA_HEAP_OPTS (default: -Xmx512M -Xms512M); KAFKA_OPTS;
 KAFKA_JVM_PERFORMANCE_OPTS; LOG_DIR; KAFKA_HOME, the installation (default: the directory above this
-script's bin/).
-"""
+script's bin/)."""
 DEFAULT_HEAP = "-Xmx512M -Xms512M"
 DEFAULT_PERFORMANCE = "-server -XX:+UseSerialGC -Djava.awt.headless=true"
 DEBIAN_JARS = ("zookeeper.jar", "slf4j-simple.jar")
@@ -104,10 +104,12 @@ def java_command(environment: Mapping[str, str], home: Path, settings: str) -> l
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    rest = list(sys.argv[1:] if arguments is None else arguments)
-    if "--help" in rest:
-        print(HELP, end="")
-        return 0
+    return terminal.run(start, arguments, help_text=lambda: HELP)
+
+
+def start(arguments: Sequence[str]) -> int:
+    """Become ZooKeeper; the exit status when that cannot be."""
+    rest = list(arguments)
     daemon = rest[:1] == ["-daemon"]
     if daemon:
         del rest[0]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from commitlog.cli import terminal
 from commitlog.cli.processes import is_zookeeper, stop_all
 
 HELP = """USAGE: zookeeper-server-stop.sh
@@ -15,11 +16,7 @@ machine that may be signalled, and does not wait for its end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if "--help" in arguments:
-        print(HELP)
-        return 0
-    return stop_all(is_zookeeper, "zookeeper")
+    return terminal.run(lambda _: stop_all(is_zookeeper, "zookeeper"), arguments, help_text=lambda: HELP)
 
 
 if __name__ == "__main__":

@@ -260,6 +260,6 @@ class BrokerConnection:
                 waiting.answer.set_exception(self._as_connection_error(failure))
 
     def _as_connection_error(self, failure: Exception) -> Exception:
-        if isinstance(failure, ConnectionError | TimeoutError):
+        if isinstance(failure, ConnectionError | TimeoutError) and failure.errno is None:
             return type(failure)(*failure.args)
         return ConnectionError(f"the connection to {self._name} failed: {failure}")
