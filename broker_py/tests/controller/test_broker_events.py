@@ -168,6 +168,23 @@ async def test_a_lost_disk_moves_the_leader() -> None:
 
 
 @in_virtual_time
+async def test_a_lost_replica_stays_lost_until_its_broker_says_otherwise() -> None:
+    cluster = await cluster_led_by_2()
+    cluster.nodes[2].fake.lost_disks.add(T0)
+    path = f"{paths.LOG_DIR_EVENT_NOTIFICATION}/{paths.LOG_DIR_EVENT_PREFIX}"
+    await cluster.nodes[2].coordination.create(path, encode_log_dir_event(2), sequential=True)
+    await cluster.settle()
+    await cluster.create("u", [2, 3])  # an answer of 2 that says nothing of t-0
+    offline = cluster.active.controller._context.replicas_on_offline_dirs
+    assert offline == {2: {T0}}
+    cluster.nodes[2].fake.lost_disks.clear()
+    await cluster.nodes[2].coordination.create(path, encode_log_dir_event(2), sequential=True)
+    await cluster.settle()
+    assert offline == {}
+    await cluster.close()
+
+
+@in_virtual_time
 async def test_controlled_shutdown_moves_leaders_and_followers_away() -> None:
     cluster = await Cluster().start(1, 2, 3)
     await cluster.create("t", [2, 3])

@@ -167,3 +167,15 @@ async def test_topics_being_deleted_have_no_elections() -> None:
     results = await cluster.active.controller.elect_leaders(ElectionType.PREFERRED, [T0])
     assert results[T0] == (ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is being deleted")
     await cluster.close()
+
+
+@in_virtual_time
+async def test_partitions_on_the_move_are_not_balanced() -> None:
+    """The first target would be preferred, but who shall lead is known at the end of the move."""
+    cluster = await Cluster(leader_imbalance_check_interval_seconds="60").start(1, 2, 3, 4)
+    await cluster.create("t", [2, 3])
+    await cluster.active.controller.alter_partition_reassignments({T0: [4, 1]})
+    await cluster.alter_isr("t", (2, 3, 4))
+    await cluster.settle(200)
+    assert (await cluster.state("t")).leader == 2
+    await cluster.close()

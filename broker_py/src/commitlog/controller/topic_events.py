@@ -57,7 +57,15 @@ class TopicEvents:
         self._watch(new)
         added = await self._core.store.assignments(new)
         if new or gone:
-            log.info("New topics: %s, deleted topics: %s, new assignments: %s", new, gone, added)
+            log.info(
+                "New topics: [%s], deleted topics: [%s], new partition replica assignment %s",
+                ",".join(sorted(new)),
+                ",".join(sorted(gone)),
+                {
+                    topic: {number: list(one.replicas) for number, one in assignment.items()}
+                    for topic, (_, assignment) in added.items()
+                },
+            )
         partitions = await self._take_in(added)
         if partitions:
             await self._on_new_partitions(partitions)
@@ -109,7 +117,11 @@ class TopicEvents:
             log.error("Skipping adding partitions %s for topic %s, it is being deleted", sorted(added), topic)
             await self._core.store.set_assignment(topic, topic_id, known)
             return
-        log.info("New partitions to be added %s for topic %s", added, topic)
+        log.info(
+            "New partitions to be added %s for topic %s",
+            {number: list(one.replicas) for number, one in added.items()},
+            topic,
+        )
         for number, replicas in added.items():
             self._context.set_assignment(TopicPartition(topic, number), replicas)
         await self._on_new_partitions([TopicPartition(topic, number) for number in added])
