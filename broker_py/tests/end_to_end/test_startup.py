@@ -61,6 +61,11 @@ def test_a_port_in_use(cluster: Cluster, tmp_path: Path) -> None:
     assert cluster.znodes.exists("/brokers/ids/7") is None
 
 
+def test_a_listener_on_an_unknown_host(cluster: Cluster, tmp_path: Path) -> None:
+    line = refusal(broker(tmp_path, cluster, listeners="PLAINTEXT://no-such-host.invalid:9092"))
+    assert "failed to bind to no-such-host.invalid:9092: " in line
+
+
 def test_an_address_that_another_broker_advertises(cluster: Cluster, tmp_path: Path) -> None:
     (first,) = cluster.brokers
     second = broker(tmp_path, cluster, advertised_listeners=f"PLAINTEXT://127.0.0.1:{first.port}")

@@ -22,6 +22,7 @@ from commitlog.storage.disk import Disk, LocalDisk
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.create_topics_request import CreatableTopic, CreateTopicsRequest
+from commitlog.wire.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic
 from commitlog.wire.messages.metadata_request import MetadataRequest, MetadataRequestTopic
 from commitlog.wire.messages.metadata_response import MetadataResponse
 from tests.real_zookeeper import free_port
@@ -212,7 +213,30 @@ def test_what_is_not_served_stops_the_start_before_anything_is_touched(
     async def test(world: World) -> None:
         with pytest.raises(StartupError, match=message):
             await world.broker(**settings).start()
-        assert not list(tmp_path.iterdir())
+        assert not os.listdir(tmp_path)
+
+    run(tmp_path, test)
+
+
+def test_parked_requests_end_with_their_connection(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        broker = world.broker()
+        await broker.start()
+        assert await broker.wait_known(10_000)
+        topic = CreatableTopic(name="t", num_partitions=1, replication_factor=1)
+        await ask(broker, CreateTopicsRequest(topics=[topic], timeout_ms=10_000), 7)
+        waiting = broker.services.replicas.partition("t", 0).waiting.fetches
+        connection = await BrokerConnection.open("127.0.0.1", broker.listeners[0].port, "test")
+        fetch = FetchRequest(
+            max_wait_ms=2**31 - 1,
+            min_bytes=1,
+            topics=[FetchTopic(topic="t", partitions=[FetchPartition(partition_max_bytes=1_000)])],
+        )
+        asking = asyncio.create_task(connection.send(fetch, 11))
+        await until(lambda: waiting)
+        connection.close()
+        await until(lambda: not waiting)
+        await asyncio.gather(asking, return_exceptions=True)
 
     run(tmp_path, test)
 

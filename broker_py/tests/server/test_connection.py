@@ -39,12 +39,16 @@ class Answer:
 
     def __init__(self) -> None:
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.abandoned = False
 
     def give(self, response: Any) -> None:
         self.future.set_result(response)
 
     def response(self) -> Any:
         return self.future.result()
+
+    def abandon(self) -> None:
+        self.abandoned = True
 
 
 @dataclass
@@ -266,6 +270,23 @@ def test_bytes_of_a_waiting_request_stay_while_more_arrive(run: Run) -> None:
             script.pending[0].give([frame(b"done")])
             assert await reply(reader) == b"done"
             assert [await reply(reader) for _ in more] == more
+
+    run(main())
+
+
+def test_a_waiting_request_of_a_client_that_went_away_is_abandoned(run: Run) -> None:
+    script = Script()
+
+    async def main() -> None:
+        async with Server(script) as server:
+            _, writer = await server.connect()
+            writer.write(frame(b"wait") + frame(b"never looked at"))
+            await until(lambda: script.pending)
+            writer.close()
+            await until(lambda: script.pending[0].abandoned)
+            script.pending[0].give([frame(b"nobody reads this")])
+            await asyncio.sleep(0)
+            assert script.seen == [b"wait"]
 
     run(main())
 

@@ -147,8 +147,14 @@ async def serve(config: BrokerConfig) -> int:
     """Run one broker until a signal, or until it cannot go on; the exit status."""
     loop = asyncio.get_running_loop()
     asked_to_stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop.set)
+
+    def stop(number: signal.Signals) -> None:
+        log.info("Terminating process due to signal %s", number.name)
+        asked_to_stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and -daemon ignore SIGHUP
+            loop.add_signal_handler(number, stop, number)
     coordination = KazooCoordination(
         config.zookeeper_connect or "",
         session_timeout_ms=config.zookeeper_session_timeout_ms,
@@ -213,6 +219,9 @@ def start(arguments: Sequence[str]) -> int:
         return run(serve(config))
     except StartupError as error:
         return fail(str(error))
+    except Exception:
+        log.critical("Exiting Kafka due to fatal exception", exc_info=True)
+        return fail("Exiting Kafka due to fatal exception, the log has its stack trace")
     finally:
         logging.shutdown()
 

@@ -73,6 +73,12 @@ class AutoTopicCreation:
                 continue
             topic = self._settings(name)
             if active and topic.replication_factor > len(self._metadata.alive_brokers()):
+                log.warning(
+                    "Topic %s is not created automatically: replication factor %d with %d brokers alive",
+                    name,
+                    topic.replication_factor,
+                    len(self._metadata.alive_brokers()),
+                )
                 answers[name] = ErrorCode.INVALID_REPLICATION_FACTOR
                 continue
             creatable.append(topic)

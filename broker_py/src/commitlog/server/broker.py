@@ -17,6 +17,7 @@ import asyncio
 import logging
 import os
 import random
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -164,8 +165,8 @@ class Broker:
         """Refuse what the configuration may say and this broker does not do, before anything is touched."""
         if not self.config.ibp_at_least(OLDEST_INTER_BROKER_PROTOCOL):
             raise StartupError(
-                f"{self.config.source}: inter.broker.protocol.version={self.config.inter_broker_protocol_version}: "
-                f"this broker changes ISRs by AlterPartition only, so it must be "
+                f"{self.config.source}: inter.broker.protocol.version="
+                f"{self.config.inter_broker_protocol_version}: this broker changes ISRs by AlterPartition only, so it must be "
                 f"{OLDEST_INTER_BROKER_PROTOCOL} or higher"
             )
         for listener in self.config.listeners:
@@ -251,7 +252,8 @@ class Broker:
             try:
                 await listener.bind()
             except OSError as error:
-                reason = os.strerror(error.errno) if error.errno else str(error)
+                known = error.errno is not None and not isinstance(error, socket.gaierror)
+                reason = os.strerror(error.errno or 0) if known else error.strerror or str(error)
                 address = f"{one.host or '0.0.0.0'}:{one.port}"
                 raise StartupError(
                     f"Socket server failed to bind to {address}: {reason}. Stop what listens there, or "

@@ -63,6 +63,9 @@ class Pending(Protocol):
     def response(self) -> Response | None:
         """The answer, once ``future`` is done; raises CloseConnection."""
 
+    def abandon(self) -> None:
+        """The client has gone: what only waits for its sake need not wait any longer."""
+
 
 class Requests(Protocol):
     """What the connection hands frames to (the dispatcher)."""
@@ -161,6 +164,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self._out.clear()
+        if self._pending is not None:
+            self._pending.abandon()
         if self.admitted:
             self._owner.forget(self)
         log.debug("Connection with %s (channelId=%s) disconnected", self.client_host, self.connection_id)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from commitlog.apis.registry import Api, served_apis
 from commitlog.apis.services import RequestContext, Services
+from commitlog.replication.purgatory import DelayedOperation
 from commitlog.server.connection import CloseConnection
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -60,6 +61,11 @@ class PendingRequest:
         if answer is None:
             return None
         return self._dispatcher.encode(self._api, self._context, answer)
+
+    def abandon(self) -> None:
+        """A parked Produce or Fetch would stay for as long as its client once said it would wait."""
+        if isinstance(self.future, DelayedOperation):
+            self.future.cancel()
 
 
 class Dispatcher:
