@@ -87,6 +87,25 @@ def test_a_follower_may_start_above_its_log_end() -> None:
     assert follower.log_end_offset == 501
 
 
+def test_a_follower_leaves_out_batches_of_a_later_epoch() -> None:
+    follower = open_log(MemoryDisk())
+    data = batch(base_offset=0, leader_epoch=3) + batch(base_offset=1, leader_epoch=4)
+    info = follower.append_as_follower(data, leader_epoch=3)
+    assert (info.last_offset, follower.log_end_offset) == (0, 1)
+    assert follower.append_as_follower(data[len(data) // 2 :], leader_epoch=3).records_bytes == 0
+    assert follower.append_as_follower(data[len(data) // 2 :], leader_epoch=4).last_offset == 1
+
+
+def test_a_closed_segment_ends_with_its_largest_timestamp() -> None:
+    disk = MemoryDisk()
+    log = open_log(disk)
+    for timestamp in (5, 9, 7):
+        log.append_as_leader(batch(timestamp=timestamp), 0)
+    log.close()
+    entry = disk.files["/data/t-0/00000000000000000000.timeindex"].data
+    assert entry.hex() == f"{9:016x}{1:08x}"
+
+
 def test_what_is_larger_than_a_segment_is_refused() -> None:
     log = open_log(MemoryDisk(), Settings(segment_bytes=200))
     with pytest.raises(KafkaError) as failure:

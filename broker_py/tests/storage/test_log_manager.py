@@ -356,6 +356,48 @@ def test_deleted_logs_are_renamed_at_once_and_removed_later() -> None:
     run(scenario)
 
 
+def test_checkpoints_forget_a_deleted_log_at_once() -> None:
+    """Or the next topic of its name would meet its log start offset after a crash, and lose everything."""
+    disk = MemoryDisk()
+
+    async def scenario() -> None:
+        logs = manager(disk)
+        await logs.load()
+        log = logs.get_or_create_log("t", 0, is_new=True)
+        for _ in range(3):
+            log.append_as_leader(batch(), 0)
+        log.update_high_watermark(3)
+        log.maybe_increment_log_start_offset(2, "test")
+        log.flush()
+        await logs.checkpoint_recovery_points()
+        await logs.checkpoint_log_start_offsets()
+        assert text(disk, "log-start-offset-checkpoint") == "0\n1\nt 0 2\n"
+        logs.delete_log("t", 0)
+        await until(lambda: text(disk, "log-start-offset-checkpoint") == "0\n0\n")
+        assert text(disk, "recovery-point-offset-checkpoint") == "0\n0\n"
+        await logs.shutdown()
+
+    run(scenario)
+
+
+def test_truncation_lowers_the_checkpointed_recovery_point_before_it_returns() -> None:
+    disk = MemoryDisk()
+
+    async def scenario() -> None:
+        logs = manager(disk)
+        await logs.load()
+        log = logs.get_or_create_log("t", 0, is_new=True)
+        for _ in range(3):
+            log.append_as_leader(batch(), 0)
+        log.flush()
+        await logs.checkpoint_recovery_points()
+        log.truncate_to(1)
+        assert text(disk, "recovery-point-offset-checkpoint") == "0\n1\nt 0 1\n"
+        await logs.shutdown()
+
+    run(scenario)
+
+
 def test_a_deletion_that_a_stop_interrupted_is_finished_at_start() -> None:
     disk = MemoryDisk()
 

@@ -286,6 +286,49 @@ def test_leader_epochs_are_found_in_the_log_when_their_file_is_damaged() -> None
     assert log.leader_epochs.entries == [(0, 0), (1, 10), (2, 20)]
 
 
+def test_epochs_of_lost_batches_are_forgotten() -> None:
+    disk = MemoryDisk()
+    log = small_log(disk)
+    log.leader_epochs.assign(7, 22)
+    del disk.files[log.segments()[-1].path].data[:]
+    log = open_log(disk, SMALL)
+    assert log.log_end_offset < 22
+    assert 7 not in dict(log.leader_epochs.entries)
+
+
+def test_a_lost_end_of_a_segment_takes_the_later_ones_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    disk = MemoryDisk()
+    log = small_log(disk)
+    second, third = log.segments()[1:3]
+    del disk.files[second.path].data[batch_ends(disk, second.path)[-2] :]  # between two batches
+    log = open_log(disk, SMALL)
+    assert log.log_end_offset == third.base_offset - 2
+    assert "its end is lost" in caplog.text
+
+
+def test_holes_of_compaction_are_no_loss() -> None:
+    config = Settings(segment_bytes=200, cleanup_policy=frozenset({"compact"}))
+    disk = MemoryDisk()
+    log = open_log(disk, config)
+    for base in (0, 10, 20, 30):
+        log.append_as_follower(batch(b"x" * 60, base_offset=base))
+    assert open_log(disk, config).log_end_offset == 31
+
+
+def test_damage_below_the_recovery_point_does_not_stop_loading(caplog: pytest.LogCaptureFixture) -> None:
+    disk = MemoryDisk()
+    log = small_log(disk)
+    last_base = log.segments()[-1].base_offset
+    end = log.log_end_offset
+    for name in disk.listdir("/data/t-0"):
+        if name.endswith(".snapshot"):
+            disk.remove(f"/data/t-0/{name}")
+    disk.files[LOG].data[8:12] = b"\xff\xff\xff\xff"
+    log = open_log(disk, SMALL, recovery_point=last_base)
+    assert log.log_end_offset == end
+    assert "known in part only" in caplog.text
+
+
 def test_a_power_cut_loses_only_what_was_not_flushed() -> None:
     disk = MemoryDisk()
     log = small_log(disk)

@@ -129,7 +129,6 @@ class Log(LogCompaction):
     def _end_at(self, offset: int) -> None:
         self.log_end_offset = offset
         self.recovery_point = min(self.recovery_point, offset)
-        self.high_watermark = min(self.high_watermark, offset)
         self.cleaned_to = min(self.cleaned_to, offset)
         self._hooks.truncated(self)
 

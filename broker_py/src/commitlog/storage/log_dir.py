@@ -9,13 +9,14 @@ counts as a crash. A directory whose disk fails goes offline and takes only its 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import posixpath
+import threading
 from collections.abc import Mapping
 
 from commitlog.storage.checkpoint import (
+    RECOVERY_POINT,
     CheckpointError,
     checkpoint_path,
     read_offsets,
@@ -47,7 +48,11 @@ class LogDir:
         self.failure: OSError | None = None
         self.loaded = False
         self.clean = False
-        self.writing = asyncio.Lock()  # checkpoints of one directory are written one at a time
+        self.recovery_points: Mapping[tuple[str, int], int] = {}  # as on disk
+        # Checkpoints are captured on the loop and written by worker threads; the newest capture has to win.
+        self._captures = 0
+        self._written: dict[str, int] = {}
+        self._write_lock = threading.Lock()
         self._disk = disk
         self._lock: Lock | None = None
 
@@ -100,14 +105,27 @@ class LogDir:
     def read_checkpoint(self, name: str) -> dict[tuple[str, int], int]:
         """An offset checkpoint; one that is damaged counts as empty, which is always safe, if slower."""
         try:
-            return read_offsets(self._disk, checkpoint_path(self.path, name))
+            offsets = read_offsets(self._disk, checkpoint_path(self.path, name))
+            if name == RECOVERY_POINT:
+                self.recovery_points = offsets
+            return offsets
         except CheckpointError as reason:
             _log.warning("Error occurred while reading %s file of directory %s: %s", name, self.path, reason)
             return {}
 
-    def write_checkpoint(self, name: str, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Replace an offset checkpoint; may run in a worker thread."""
-        write_offsets(self._disk, checkpoint_path(self.path, name), offsets)
+    def capture(self) -> int:
+        """A number for offsets that have been collected now, for write_checkpoint."""
+        self._captures += 1
+        return self._captures
+
+    def write_checkpoint(self, name: str, offsets: Mapping[tuple[str, int], int], capture: int) -> None:
+        """Replace an offset checkpoint, unless a later capture has been written; in any thread."""
+        with self._write_lock:
+            if self._written.get(name, 0) < capture:
+                write_offsets(self._disk, checkpoint_path(self.path, name), offsets)
+                self._written[name] = capture
+                if name == RECOVERY_POINT:
+                    self.recovery_points = offsets
 
     # ---- partition directories
 

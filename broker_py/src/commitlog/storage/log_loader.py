@@ -176,9 +176,28 @@ class LogLoader:
                 "[Log %s] Recovering unflushed segment %d. %d/%d recovered",
                 self.name, segment.base_offset, i, len(unflushed),
             )  # fmt: skip
-            if self._recover_segment(segment, segments, epochs):
-                self._drop(unflushed[i + 1 :], segments)
+            later = unflushed[i + 1 :]
+            if self._recover_segment(segment, segments, epochs) or self._has_lost_its_end(segment, later):
+                self._drop(later, segments)
                 return
+
+    def _has_lost_its_end(self, segment: LogSegment, later: list[LogSegment]) -> bool:
+        """Is there a hole before the next segment?
+
+        A power cut can take the unflushed end of a segment and leave the next one, cleanly between two
+        batches. Kafka goes on with the hole; replicas would then differ for good. Compaction makes holes
+        too, so they mean nothing where it is at work.
+        """
+        if not later or "compact" in self.config.cleanup_policy:
+            return False
+        end = segment.next_offset()
+        if end >= later[0].base_offset:
+            return False
+        _log.warning(
+            "[Log %s] Segment %s ends at offset %d where the next one begins at %d: its end is lost",
+            self.name, segment.path, end, later[0].base_offset,
+        )  # fmt: skip
+        return True
 
     def _drop(self, later: list[LogSegment], segments: Segments) -> None:
         """Segments behind a cut cannot be reached any more."""

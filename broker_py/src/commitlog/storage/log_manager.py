@@ -95,9 +95,7 @@ class LogManager:
         self._logs: dict[tuple[str, int], Log] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
-        self._hooks = LogHooks(
-            self._delete_files_later, self._flush_later, self._checkpoint_later, self._fail_dir
-        )
+        self._hooks = LogHooks(self._delete_files_later, self._flush_later, self._truncated, self._fail_dir)
         self._cleaner = LogCleaner(
             self.all_logs, self._files, dedupe_buffer_size=settings.cleaner_dedupe_buffer_size, now_ms=now_ms
         )
@@ -297,7 +295,7 @@ class LogManager:
             ) from error
         _log.info("Log for partition %s is renamed to %s and is scheduled for deletion", log.name, target)
         self._remove_tree_later(target, log.config.file_delete_delay_ms)
-        self._checkpoint_later(log)
+        self._checkpoint_later()
         return True
 
     def update_topic_config(self, topic: str) -> None:
@@ -369,11 +367,18 @@ class LogManager:
     def _flush_later(self, log: LogBase, offset: int) -> None:
         self._spawn("Flushing a rolled segment", self._flush(log, offset))
 
-    def _checkpoint_later(self, log: LogBase) -> None:
-        """Offsets went back, or a log went: a crash must not meet checkpoints of what is no more."""
+    def _truncated(self, log: LogBase) -> None:
+        """What is written next to a truncated log is not on stable storage, so no checkpoint may say so."""
+        log_dir = self._dirs[log.log_dir]
+        if log_dir.recovery_points.get((log.topic, log.partition), 0) > log.recovery_point:
+            offsets = self._offsets(log_dir, lambda log: log.recovery_point)
+            log_dir.write_checkpoint(RECOVERY_POINT, offsets, log_dir.capture())
+
+    def _checkpoint_later(self) -> None:
+        """A log went: the next of its name must not meet its offsets in a checkpoint."""
         if not self._checkpoint_due:
             self._checkpoint_due = True
-            self._spawn("Checkpointing after truncation or deletion", self._checkpoint_starts())
+            self._spawn("Checkpointing after a deletion", self._checkpoint_starts())
 
     async def _checkpoint_starts(self) -> None:
         self._checkpoint_due = False
@@ -490,12 +495,11 @@ class LogManager:
         for log_dir in list(self._dirs.values()):
             if not log_dir.online or not log_dir.loaded:
                 continue
-            async with log_dir.writing:
-                offsets = self._offsets(log_dir, offset_of)
-                try:
-                    await loop.run_in_executor(None, log_dir.write_checkpoint, name, offsets)
-                except OSError as error:
-                    self._fail_dir(log_dir.path, error)
+            offsets = self._offsets(log_dir, offset_of)
+            try:
+                await loop.run_in_executor(None, log_dir.write_checkpoint, name, offsets, log_dir.capture())
+            except OSError as error:
+                self._fail_dir(log_dir.path, error)
 
     def _offsets(self, log_dir: LogDir, offset_of: Callable[[Log], int | None]) -> Offsets:
         offsets: Offsets = {}
@@ -529,9 +533,12 @@ class LogManager:
         try:
             for log in self._logs_in(log_dir.path):
                 log.close()
-            log_dir.write_checkpoint(RECOVERY_POINT, self._offsets(log_dir, lambda log: log.recovery_point))
-            log_dir.write_checkpoint(LOG_START_OFFSET, self._offsets(log_dir, _start_offset_to_checkpoint))
-            log_dir.write_checkpoint(HIGH_WATERMARK, self._offsets(log_dir, lambda log: log.high_watermark))
+            for name, offset_of in (
+                (RECOVERY_POINT, lambda log: log.recovery_point),
+                (LOG_START_OFFSET, _start_offset_to_checkpoint),
+                (HIGH_WATERMARK, lambda log: log.high_watermark),
+            ):
+                log_dir.write_checkpoint(name, self._offsets(log_dir, offset_of), log_dir.capture())
             log_dir.write_clean_marker()
         except (OSError, KafkaError) as error:
             _log.error("Not writing the clean shutdown marker of %s: %s", log_dir.path, error)

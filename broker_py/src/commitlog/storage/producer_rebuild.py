@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 
 from commitlog.records.batch import decode_records
-from commitlog.records.header import BatchHeader, Buffer, Record
+from commitlog.records.header import BatchHeader, Buffer, CorruptBatch, Record
 from commitlog.storage.producer_snapshot import Snapshots
 from commitlog.storage.producer_state import ProducerStates
 from commitlog.storage.segment import LogSegment
@@ -88,13 +88,17 @@ class ProducerStateStore:
 
     def _scan(self, segment: LogSegment, start: int, end: int) -> None:
         position = segment.offset_index.lookup(start)
-        for found, header in segment.headers(position, segment.size):
-            if header.base_offset >= end:
-                return
-            if header.last_offset < start or header.producer_id < 0:
-                continue
-            marker = marker_of(segment.read_batch(found, header), header) if header.is_control else None
-            self.states_saw(header, marker)
+        try:
+            for found, header in segment.headers(position, segment.size):
+                if header.base_offset >= end:
+                    return
+                if header.last_offset < start or header.producer_id < 0:
+                    continue
+                data = segment.read_batch(found, header) if header.is_control else b""
+                self.states_saw(header, marker_of(data, header))
+        except CorruptBatch as reason:
+            # Below the recovery point, or recovery would have cut it off.
+            _log.error("[Log %s] Producers of %s are known in part only: %s", self.name, segment.path, reason)
 
     def states_saw(self, header: BatchHeader, marker: Record | None) -> AbortedTxn | None:
         """Account for one batch that is in the log; an entry for the transaction index if it aborted one."""

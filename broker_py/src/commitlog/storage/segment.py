@@ -317,6 +317,9 @@ class LogSegment:
         if found is None:
             return False
         self.file.truncate(found[0])
+        # The log may go on in a new segment. Were the truncation not durable before that one is, a power cut
+        # could bring back what was dropped, below data that is acknowledged.
+        self.file.fsync()
         self.size = found[0]
         self._unchecked_end = min(self._unchecked_end, self.size)
         self._bytes_since_index_entry = 0
