@@ -72,7 +72,7 @@ class Membership:
         if self.leader_id is None:
             self.leader_id = member.member_id
         self._members[member.member_id] = member
-        self._supporters.update(name for name, _ in member.protocols)
+        self._count(member.protocols, 1)
         self.pending.discard(member.member_id)
         self.set_awaiting_join(member, waiter)
 
@@ -84,7 +84,7 @@ class Membership:
         member = self._members.pop(member_id, None)
         if member is None:
             return
-        self._supporters.subtract(name for name, _ in member.protocols)
+        self._count(member.protocols, -1)
         self.set_awaiting_join(member, None)
         if member.group_instance_id is not None:
             del self._static[member.group_instance_id]
@@ -93,11 +93,19 @@ class Membership:
 
     def update(self, member: Member, protocols: Protocols, rebalance_ms: int, session_ms: int) -> None:
         """A member joins again, perhaps with other protocols and timeouts."""
-        self._supporters.subtract(name for name, _ in member.protocols)
+        self._count(member.protocols, -1)
         member.protocols = protocols
-        self._supporters.update(name for name, _ in protocols)
+        self._count(protocols, 1)
         member.rebalance_timeout_ms = rebalance_ms
         member.session_timeout_ms = session_ms
+
+    def _count(self, protocols: Protocols, change: int) -> None:
+        """A member that names a protocol twice is still one supporter; names that nobody supports are
+        forgotten, or clients that keep making up new ones would fill the memory."""
+        for name in {name for name, _ in protocols}:
+            self._supporters[name] += change
+            if not self._supporters[name]:
+                del self._supporters[name]
 
     def rename_static(self, member: Member, new_member_id: str) -> None:
         """A static instance came back under a new member id: it takes the old one's place, leadership
