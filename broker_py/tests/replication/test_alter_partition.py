@@ -207,6 +207,27 @@ def test_partition_errors_reach_their_partition_only() -> None:
     scenario(main)
 
 
+def test_an_error_of_a_newer_controller_is_an_unknown_one() -> None:
+    async def main() -> None:
+        controller = Controller()
+
+        def refuse(request: AlterPartitionRequest) -> AlterPartitionResponse:
+            response = answer(request)
+            response.topics[0].partitions[0].error_code = 9999
+            return response
+
+        controller.answer = refuse
+        isr_changes = manager(controller)
+        isr_changes.start()
+        with pytest.raises(KafkaError) as refused:
+            await isr_changes.submit("t", 0, ID, STATE)
+        assert refused.value.code is ErrorCode.UNKNOWN_SERVER_ERROR
+        assert len(controller.requests) == 1
+        await isr_changes.stop()
+
+    scenario(main)
+
+
 def test_a_broken_connection_is_opened_again_and_the_request_repeated() -> None:
     async def main() -> None:
         controller = Controller()

@@ -120,6 +120,28 @@ def test_one_bad_partition_does_not_stop_the_others(tmp_path: Path) -> None:
     scenario(tmp_path, main)
 
 
+def test_a_partition_that_goes_offline_before_it_was_truncated_does_not_stop_the_others(
+    tmp_path: Path,
+) -> None:
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0, 1], partitions=2)
+        for index in range(2):
+            await cluster.nodes[0].produce("t", b"a", index=index)
+        cluster.partition_network(0, 1)
+        for index in range(2):
+            cluster.partitions["t", index].leader_epoch += 1
+            cluster.leader_and_isr("t", index)
+        await asyncio.sleep(0.1)
+        node = cluster.nodes[1]
+        node.replicas.mark_offline(node.partition("t", 1))
+        cluster.cut.clear()
+        await cluster.nodes[0].produce("t", b"b", acks=1)
+        await until(lambda: node.values("t") == [b"a", b"b"])
+
+    # Before 2.7 a follower asks where to truncate before it fetches.
+    scenario(tmp_path, main, 0, 1, inter_broker_protocol_version="2.6")
+
+
 def test_damaged_records_are_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handle = k01_fetch.handle
     damaged = 0

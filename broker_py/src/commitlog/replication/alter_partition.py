@@ -135,12 +135,7 @@ class AlterPartitionManager:
             if connection is None:
                 return False
             version = await self._request_version(connection, items)
-            request = build_request(
-                items,
-                version,
-                self._broker_id,
-                self._broker_epoch(),
-            )
+            request = build_request(items, version, self._broker_id, self._broker_epoch())
             response = cast("AlterPartitionResponse", await connection.send(request, version))
         except OSError as error:
             logger.info("AlterPartition to controller %s failed: %s. Retrying.", self._controller_id, error)
@@ -177,7 +172,7 @@ class AlterPartitionManager:
         return min(newest, _MAX_VERSION if by_id else 1)
 
     def _answered(self, items: Sequence[_Item], version: int, response: AlterPartitionResponse) -> bool:
-        error = ErrorCode(response.error_code)
+        error = ErrorCode.of(response.error_code)
         if error is not ErrorCode.NONE:
             # STALE_BROKER_EPOCH heals with the next registration, NOT_CONTROLLER with the next
             # UpdateMetadata.
@@ -198,7 +193,7 @@ class AlterPartitionManager:
                 )
                 continue
             for data in topic.partitions:
-                code = ErrorCode(data.error_code)
+                code = ErrorCode.of(data.error_code)
                 answers[name, data.partition_index] = (
                     KafkaError(code)
                     if code is not ErrorCode.NONE

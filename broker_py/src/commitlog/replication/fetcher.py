@@ -123,7 +123,11 @@ class Fetcher:
         version = self.leader.version
         queries = []
         for key, state in self._states.ready(truncating=True).items():
-            epoch = state.partition.log_or_raise().leader_epochs.latest_epoch
+            log = state.partition.log
+            if log is None:
+                self._fail(key)
+                continue
+            epoch = log.leader_epochs.latest_epoch
             if epoch is None or not version.offset_for_leader_epoch_supported:
                 logger.info(
                     "%s Truncating partition %s-%d to local high watermark %d",

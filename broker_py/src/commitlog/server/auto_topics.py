@@ -163,7 +163,7 @@ class AutoTopicCreation:
         )
         response = await self._controller_client.send(request, CREATE_TOPICS_VERSION)
         for result in response.topics:
-            code = ErrorCode(result.error_code)
+            code = ErrorCode.of(result.error_code)
             if code not in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS):
                 log.warning(
                     "Auto topic creation of %s was refused by the controller: %s %s",

@@ -60,5 +60,5 @@ async def _ask(config: BrokerConfig, client: ControllerClient, broker_epoch: int
         return True
     left = [f"{one.topic_name}-{one.partition_index}" for one in response.remaining_partitions]
     log.info("Remaining partitions to move: %s", ",".join(left))
-    log.info("Error from controller: %s", ErrorCode(response.error_code).name)
+    log.info("Error from controller: %s", ErrorCode.of(response.error_code).name)
     return False
