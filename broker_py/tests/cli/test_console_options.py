@@ -66,6 +66,11 @@ class TestProducer:
         assert (settings["bootstrap.servers"], settings["retries"]) == (BROKER, "0")
         assert "enable.idempotence" not in settings
 
+    @pytest.mark.parametrize("name", ["max.block.ms", "retries"])
+    def test_a_setting_that_is_no_number(self, name: str) -> None:
+        with pytest.raises(ArgumentError, match=f"Invalid value soon for configuration {name}: Not a number"):
+            producer(f"--broker-list {BROKER} --topic t --producer-property {name}=soon")
+
     @pytest.mark.parametrize(
         ("option", "codec"),
         [

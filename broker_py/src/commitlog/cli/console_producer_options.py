@@ -193,7 +193,7 @@ def parse_command(arguments: Sequence[str]) -> ProducerCommand:
     return ProducerCommand(
         topic=parsed.value("topic") or "",
         sync=parsed.has("sync"),
-        max_block_ms=int(settings["max.block.ms"]),
+        max_block_ms=_whole_number(settings, "max.block.ms"),
         reader=merged(parsed, "reader-config", "property"),
         settings=settings,
     )
@@ -225,6 +225,13 @@ def merged(parsed: Parsed, file_option: str, option: str) -> dict[str, str]:
     return found
 
 
+def _whole_number(settings: Mapping[str, str], name: str) -> int:
+    text = settings[name].strip()
+    if not text.removeprefix("-").isdecimal():
+        raise ArgumentError(f"Invalid value {text} for configuration {name}: Not a number of type INT")
+    return int(text)
+
+
 def _settings(parsed: Parsed, servers: str) -> dict[str, str]:
     settings = merged(parsed, "producer.config", "producer-property")
     settings["bootstrap.servers"] = servers
@@ -243,6 +250,6 @@ def _settings(parsed: Parsed, servers: str) -> dict[str, str]:
         elif default is not None:
             settings.setdefault(name, default)
     # The Java producer's default since 3.0, where the other settings allow it.
-    if settings["acks"] in ("-1", "all") and int(settings["retries"]) > 0:
+    if settings["acks"] in ("-1", "all") and _whole_number(settings, "retries") > 0:
         settings.setdefault("enable.idempotence", "true")
     return settings
