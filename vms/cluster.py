@@ -126,10 +126,11 @@ def molecule() -> None:
         print(f"SKIPPED: {len(scenarios)} Molecule scenario(s) ({', '.join(scenarios)}), since no Docker engine answers.")
         return
     steps = Steps(1 + len(scenarios), LOGS / "molecule")
+    wide = {"COLUMNS": "200", **({} if sys.stdout.isatty() else {"NO_COLOR": "1"})}
     image = build_image(steps)
     for scenario in scenarios:
         command = [str(BIN / "molecule"), "test", "--scenario-name", scenario]
-        steps.run(f"Molecule scenario {scenario}", command, show=True, environment={"VM_IMAGE": image})
+        steps.run(f"Molecule scenario {scenario}", command, show=True, environment={"VM_IMAGE": image, **wide})
     print(f"Molecule: {len(scenarios)} scenario(s) passed in {steps.elapsed()} minutes.")
 
 
