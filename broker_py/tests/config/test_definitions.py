@@ -11,7 +11,6 @@ from commitlog.config.definitions import (
     broker_definitions,
     broker_synonyms,
     format_double,
-    metadata_version,
     topic_definitions,
     topic_synonyms,
 )
@@ -121,15 +120,6 @@ def test_throttled_replicas() -> None:
 )
 def test_doubles_print_as_in_java(value: float, text: str) -> None:
     assert format_double(value) == text
-
-
-def test_metadata_versions() -> None:
-    assert metadata_version("3.4") == metadata_version("3.4-IV0")
-    assert metadata_version("3.3") == metadata_version("3.3-IV3")
-    assert metadata_version("0.10.2.1") == metadata_version("0.10.2-IV0")
-    assert (metadata_version("2.8-IV0") or 0) < (metadata_version("2.8-IV1") or 0)
-    assert metadata_version("4.0") is None
-    assert metadata_version("3.4-IV9") is None
 
 
 def test_topic_settings_stand_on_broker_settings() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from commitlog.replication.inter_broker_version import LEVELS, InterBrokerVersion
+from commitlog.config.metadata_version import METADATA_VERSIONS
+from commitlog.replication.inter_broker_version import InterBrokerVersion
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_versions(text: str, fetch: int, epochs: int, offsets: int) -> None:
 
 def test_features_begin_where_kafka_begins_them() -> None:
     def first(feature: str) -> str:
-        return next(level for level in LEVELS if getattr(InterBrokerVersion.of(level), feature))
+        return next(level for level in METADATA_VERSIONS if getattr(InterBrokerVersion.of(level), feature))
 
     assert first("truncation_on_fetch") == "2.7-IV1"
     assert first("offset_for_leader_epoch_supported") == "0.11.0-IV2"

@@ -20,9 +20,9 @@ from commitlog.config.definitions import (
     InvalidValue,
     Value,
     broker_definitions,
-    metadata_version,
 )
 from commitlog.config.listeners import parse_listeners, parse_protocol_map, with_host
+from commitlog.config.metadata_version import rank
 from commitlog.config.properties import ConfigError
 from commitlog.config.settings import BrokerSettings, Listener
 
@@ -99,10 +99,7 @@ class BrokerConfig(BrokerSettings):
 
     def ibp_at_least(self, version: str) -> bool:
         """Whether inter.broker.protocol.version is `version` ("2.8-IV0") or newer."""
-        mine, asked = metadata_version(self.inter_broker_protocol_version), metadata_version(version)
-        if mine is None or asked is None:
-            raise ValueError(f"unknown metadata version {version}")
-        return mine >= asked
+        return rank(self.inter_broker_protocol_version) >= rank(version)
 
     @property
     def inter_broker_listener(self) -> Listener:

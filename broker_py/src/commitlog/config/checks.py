@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from commitlog.config.definitions import metadata_version
+from commitlog.config.metadata_version import rank
 from commitlog.config.properties import ConfigError
 from commitlog.config.settings import BrokerSettings, Listener
 
@@ -109,7 +109,7 @@ def _check_replication(config: BrokerSettings) -> None:
         "offsets.topic.replication.factor",
     )
     _require(
-        (metadata_version(config.inter_broker_protocol_version) or 0) >= (metadata_version("0.11.0") or 0),
+        rank(config.inter_broker_protocol_version) >= rank("0.11.0"),
         f"inter.broker.protocol.version={config.inter_broker_protocol_version} must be 0.11.0 or higher, "
         "because log.message.format.version is 3.0 (record batches of magic 2)",
     )

@@ -14,6 +14,8 @@ from enum import Enum
 from functools import cache
 from importlib import resources
 
+from commitlog.config.metadata_version import rank
+
 Value = bool | int | float | str | list[str] | None
 
 
@@ -56,43 +58,6 @@ def format_double(value: float) -> str:
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{int(exponent)}"
 
 
-# Kafka's MetadataVersion; a release name alone ("3.4") stands for the last version of that release.
-METADATA_VERSIONS = (
-    *(
-        "0.8.0",
-        "0.8.1",
-        "0.8.2",
-        "0.9.0",
-        "0.10.0-IV0",
-        "0.10.0-IV1",
-        "0.10.1-IV0",
-        "0.10.1-IV1",
-        "0.10.1-IV2",
-    ),
-    *("0.10.2-IV0", "0.11.0-IV0", "0.11.0-IV1", "0.11.0-IV2", "1.0-IV0", "1.1-IV0", "2.0-IV0", "2.0-IV1"),
-    *("2.1-IV0", "2.1-IV1", "2.1-IV2", "2.2-IV0", "2.2-IV1", "2.3-IV0", "2.3-IV1", "2.4-IV0", "2.4-IV1"),
-    *("2.5-IV0", "2.6-IV0", "2.7-IV0", "2.7-IV1", "2.7-IV2", "2.8-IV0", "2.8-IV1", "3.0-IV0", "3.0-IV1"),
-    *("3.1-IV0", "3.2-IV0", "3.3-IV0", "3.3-IV1", "3.3-IV2", "3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1"),
-    *("3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2", "3.7-IV0", "3.7-IV1", "3.7-IV2", "3.7-IV3", "3.7-IV4"),
-    *("3.8-IV0", "3.9-IV0"),
-)
-
-
-def metadata_version(text: str) -> int | None:
-    """Position in METADATA_VERSIONS of "3.4", "3.4-IV0", "0.10.2.1", ...; None when Kafka 3.9 does not know
-    it."""
-    parts = text.split(".")
-    release = ".".join(parts[: 3 if text.startswith("0.") else 2])
-    if "-" in text and release != text:
-        return None
-    matches = [
-        index
-        for index, version in enumerate(METADATA_VERSIONS)
-        if version == release or version.partition("-")[0] == release
-    ]
-    return matches[-1] if matches else None
-
-
 Check = Callable[[str, Value], None]
 
 
@@ -133,8 +98,10 @@ def _level_or_default(low: int, high: int, otherwise: int) -> Check:
 
 
 def _check_metadata_version(name: str, value: Value) -> None:
-    if metadata_version(str(value)) is None:
-        raise InvalidValue(name, value, f"Version {value} is not a valid version")
+    try:
+        rank(str(value))
+    except ValueError:
+        raise InvalidValue(name, value, f"Version {value} is not a valid version") from None
 
 
 def _check_not_empty(name: str, value: Value) -> None:

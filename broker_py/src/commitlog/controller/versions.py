@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from commitlog.replication.inter_broker_version import LEVELS, InterBrokerVersion
+from commitlog.config.metadata_version import rank
+from commitlog.replication.inter_broker_version import InterBrokerVersion
 
 _LEADER_AND_ISR = (
     ("3.4-IV0", 7),
@@ -48,10 +49,10 @@ class ControlVersions:
     @classmethod
     def of(cls, inter_broker_protocol_version: str) -> ControlVersions:
         known = InterBrokerVersion.of(inter_broker_protocol_version)
-        rank = LEVELS.index(known.level)
+        level = rank(known.level)
 
         def version(table: tuple[tuple[str, int], ...]) -> int:
-            return next((number for level, number in table if rank >= LEVELS.index(level)), 0)
+            return next((number for first, number in table if level >= rank(first)), 0)
 
         return cls(
             leader_and_isr=version(_LEADER_AND_ISR),
@@ -59,6 +60,6 @@ class ControlVersions:
             stop_replica=version(_STOP_REPLICA),
             topic_ids=known.topic_ids,
             leader_recovery=known.leader_recovery,
-            feature_versioning=rank >= LEVELS.index("2.7-IV0"),
-            feature_document_version=2 if rank >= LEVELS.index("3.3-IV0") else 1,
+            feature_versioning=level >= rank("2.7-IV0"),
+            feature_document_version=2 if level >= rank("3.3-IV0") else 1,
         )

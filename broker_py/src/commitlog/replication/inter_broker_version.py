@@ -8,71 +8,11 @@ configuration only says whether topic ids may be used.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache
 
-# Every release and feature level that 3.9 accepts, oldest first.
-LEVELS = [
-    "0.8.0",
-    "0.8.1",
-    "0.8.2",
-    "0.9.0",
-    "0.10.0-IV0",
-    "0.10.0-IV1",
-    "0.10.1-IV0",
-    "0.10.1-IV1",
-    "0.10.1-IV2",
-    "0.10.2-IV0",
-    "0.11.0-IV0",
-    "0.11.0-IV1",
-    "0.11.0-IV2",
-    "1.0-IV0",
-    "1.1-IV0",
-    "2.0-IV0",
-    "2.0-IV1",
-    "2.1-IV0",
-    "2.1-IV1",
-    "2.1-IV2",
-    "2.2-IV0",
-    "2.2-IV1",
-    "2.3-IV0",
-    "2.3-IV1",
-    "2.4-IV0",
-    "2.4-IV1",
-    "2.5-IV0",
-    "2.6-IV0",
-    "2.7-IV0",
-    "2.7-IV1",
-    "2.7-IV2",
-    "2.8-IV0",
-    "2.8-IV1",
-    "3.0-IV0",
-    "3.0-IV1",
-    "3.1-IV0",
-    "3.2-IV0",
-    "3.3-IV0",
-    "3.3-IV1",
-    "3.3-IV2",
-    "3.3-IV3",
-    "3.4-IV0",
-    "3.5-IV0",
-    "3.5-IV1",
-    "3.5-IV2",
-    "3.6-IV0",
-    "3.6-IV1",
-    "3.6-IV2",
-    "3.7-IV0",
-    "3.7-IV1",
-    "3.7-IV2",
-    "3.7-IV3",
-    "3.7-IV4",
-    "3.8-IV0",
-    "3.9-IV0",
-]
-_RANK = {level: rank for rank, level in enumerate(LEVELS)}
-_RELEASE = re.compile(r"0\.\d+\.\d+|\d+\.\d+")
+from commitlog.config.metadata_version import METADATA_VERSIONS, rank
 
 _FETCH = (
     ("0.8.0", 0),
@@ -132,31 +72,19 @@ class InterBrokerVersion:
     @cache
     def of(text: str) -> InterBrokerVersion:
         """The level of a configured value: "3.9", "3.9-IV0", "3.9.1" or "0.10.2"."""
-        rank = _rank(text)
+        level = rank(text)
         return InterBrokerVersion(
-            level=LEVELS[rank],
-            fetch=_version(_FETCH, rank),
-            offset_for_leader_epoch=_version(_OFFSET_FOR_LEADER_EPOCH, rank),
-            list_offsets=_version(_LIST_OFFSETS, rank),
-            truncation_on_fetch=rank >= _RANK["2.7-IV1"],
-            offset_for_leader_epoch_supported=rank >= _RANK["0.11.0-IV2"],
-            topic_ids=rank >= _RANK["2.8-IV0"],
-            leader_recovery=rank >= _RANK["3.2-IV0"],
+            level=METADATA_VERSIONS[level],
+            fetch=_version(_FETCH, level),
+            offset_for_leader_epoch=_version(_OFFSET_FOR_LEADER_EPOCH, level),
+            list_offsets=_version(_LIST_OFFSETS, level),
+            truncation_on_fetch=level >= rank("2.7-IV1"),
+            offset_for_leader_epoch_supported=level >= rank("0.11.0-IV2"),
+            topic_ids=level >= rank("2.8-IV0"),
+            leader_recovery=level >= rank("3.2-IV0"),
         )
 
 
-def _rank(text: str) -> int:
-    """The exact level, or the last level of a release named without one (as "3.7" means 3.7-IV4)."""
-    if text in _RANK:
-        return _RANK[text]
-    release = _RELEASE.match(text)
-    if release is not None and "-" not in text:
-        ranks = [rank for level, rank in _RANK.items() if level.split("-")[0] == release[0]]
-        if ranks:
-            return ranks[-1]
-    raise ValueError(f"Version {text} is not a valid inter.broker.protocol.version")
-
-
-def _version(table: tuple[tuple[str, int], ...], rank: int) -> int:
-    ranks = [_RANK[level] for level, _ in table]
-    return table[bisect_right(ranks, rank) - 1][1]
+def _version(table: tuple[tuple[str, int], ...], level: int) -> int:
+    ranks = [rank(first) for first, _ in table]
+    return table[bisect_right(ranks, level) - 1][1]
