@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The versions that inter.broker.protocol.version can name (Kafka's `MetadataVersion`): from their order follows
-what brokers may say to each other and write to ZooKeeper."""
+"""The versions that inter.broker.protocol.version can name (Kafka's `MetadataVersion`). From their order
+follows what brokers may say to each other and write to ZooKeeper."""
 
 from __future__ import annotations
 
