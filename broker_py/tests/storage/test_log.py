@@ -141,6 +141,22 @@ def test_flush_messages_is_obeyed() -> None:
     assert disk.syncs.count("/data/t-0/00000000000000000000.log") == 1
 
 
+def test_a_flush_that_a_truncation_overtook_proves_nothing() -> None:
+    log = filled(5)
+    pending = log.segments_to_flush(10)
+    log.truncate_to(4)
+    for _ in range(6):
+        log.append_as_leader(batch(), 0)
+    log.flush_segments(pending)
+    log.mark_flushed(pending)
+    assert log.recovery_point == 0
+    pending = log.segments_to_flush(99)
+    log.append_as_leader(batch(), 0)
+    log.flush_segments(pending)
+    log.mark_flushed(pending)
+    assert log.recovery_point == 10
+
+
 # ---- roll
 
 

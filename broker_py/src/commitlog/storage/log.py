@@ -129,6 +129,7 @@ class Log(LogCompaction):
     def _end_at(self, offset: int) -> None:
         self.log_end_offset = offset
         self.recovery_point = min(self.recovery_point, offset)
+        self._truncations += 1
         self.cleaned_to = min(self.cleaned_to, offset)
         self._hooks.truncated(self)
 
@@ -212,11 +213,13 @@ class Log(LogCompaction):
             pending = self.segments_to_flush(self.log_end_offset)
             active = self._segments.active
             active.seal()
-            self.flush_segments(pending if active in pending else [*pending, active])
+            if active not in pending.segments:
+                pending.segments.append(active)
+            self.flush_segments(pending)
             self._producers.snapshots.sync(self.log_end_offset)
         except OSError as error:
             raise self._io_error("Error while closing", error) from error
-        self.mark_flushed(self.log_end_offset)
+        self.mark_flushed(pending)
         self.release()
 
     def release(self) -> None:

@@ -36,6 +36,15 @@ class LogHooks:
     io_error: Callable[[str, OSError], None]
 
 
+@dataclass(slots=True, frozen=True)
+class PendingFlush:
+    """What has to be synced before the recovery point may move to offset."""
+
+    segments: list[LogSegment]
+    offset: int
+    truncations: int
+
+
 class LogBase:
     """Offsets: log_start_offset <= last_stable_offset <= high_watermark <= log_end_offset."""
 
@@ -74,6 +83,7 @@ class LogBase:
         self._validator = Validator(self.name)
         self._reader = LogReader(self.name, loaded.segments, config.index_interval_bytes)
         self._closed = False
+        self._truncations = 0
         self.cleaned_to = 0  # what is below has been compacted (cleaner-offset-checkpoint)
         self.last_flush_ms = now_ms()
         self._segments.active.jitter_ms = self._jitter_ms()
@@ -194,29 +204,32 @@ class LogBase:
     def flush(self) -> None:
         """fsync everything up to the log end."""
         try:
-            self.flush_segments(self.segments_to_flush(self.log_end_offset))
+            pending = self.segments_to_flush(self.log_end_offset)
+            self.flush_segments(pending)
         except OSError as error:
             raise self._io_error("Error while flushing log for", error) from error
-        self.mark_flushed(self.log_end_offset)
+        self.mark_flushed(pending)
 
-    def segments_to_flush(self, offset: int) -> list[LogSegment]:
+    def segments_to_flush(self, offset: int) -> PendingFlush:
         """Segments with data in [recovery point, offset), their indexes written but not yet synced."""
-        if offset <= self.recovery_point:
-            return []
-        pending = self._segments.covering(self.recovery_point, offset)
-        for segment in pending:
+        offset = min(offset, self.log_end_offset)  # a truncation may have come before
+        pending = PendingFlush([], offset, self._truncations)
+        if offset > self.recovery_point:
+            pending.segments.extend(self._segments.covering(self.recovery_point, offset))
+        for segment in pending.segments:
             segment.write_indexes()
         return pending
 
-    def flush_segments(self, segments: list[LogSegment]) -> None:
+    def flush_segments(self, pending: PendingFlush) -> None:
         """fsync; touches no state of the log, so it may run in a worker thread."""
-        for segment in segments:
+        for segment in pending.segments:
             segment.sync()
             self._producers.snapshots.sync(segment.base_offset)
 
-    def mark_flushed(self, offset: int) -> None:
-        """What is below offset is on stable storage."""
-        self.recovery_point = max(self.recovery_point, min(offset, self.log_end_offset))
+    def mark_flushed(self, pending: PendingFlush) -> None:
+        """What was pending is on stable storage, unless it has been truncated and written anew meanwhile."""
+        if pending.truncations == self._truncations:
+            self.recovery_point = max(self.recovery_point, pending.offset)
         self.last_flush_ms = self._now_ms()
 
     # ---- failure

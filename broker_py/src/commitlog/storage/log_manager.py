@@ -9,13 +9,13 @@ directory whose disk fails goes offline with its partitions, the others go on (K
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import posixpath
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from commitlog.storage.background import NEVER_MS, Background
 from commitlog.storage.checkpoint import (
     CLEANER_OFFSET,
     HIGH_WATERMARK,
@@ -44,7 +44,6 @@ __all__ = ["LogManager", "LogManagerSettings", "StorageError"]
 
 _log = logging.getLogger("commitlog.storage.log_manager")
 
-_NEVER_MS = 2**63 - 1
 Offsets = dict[tuple[str, int], int]
 
 
@@ -53,7 +52,7 @@ class LogManagerSettings:
     """The broker-level settings that log directories need, by their Kafka names."""
 
     retention_check_interval_ms: int = 300_000
-    flush_scheduler_interval_ms: int = _NEVER_MS
+    flush_scheduler_interval_ms: int = NEVER_MS
     flush_offset_checkpoint_interval_ms: int = 60_000
     flush_start_offset_checkpoint_interval_ms: int = 60_000
     high_watermark_checkpoint_interval_ms: int = 5_000
@@ -93,13 +92,11 @@ class LogManager:
         self._on_log_dir_failure = on_log_dir_failure
         self._files = FileCache(disk)
         self._logs: dict[tuple[str, int], Log] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._background = Background()
         self._hooks = LogHooks(self._delete_files_later, self._flush_later, self._truncated, self._fail_dir)
         self._cleaner = LogCleaner(
             self.all_logs, self._files, dedupe_buffer_size=settings.cleaner_dedupe_buffer_size, now_ms=now_ms
         )
-        self._stopping = asyncio.Event()
         self._checkpoint_due = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -327,27 +324,8 @@ class LogManager:
 
     # ---- later and elsewhere
 
-    def _spawn(self, what: str, work: Awaitable[None]) -> None:
-        async def run() -> None:
-            try:
-                await work
-            except (OSError, KafkaError) as error:
-                _log.error("%s failed: %s", what, error)
-
-        task = asyncio.get_running_loop().create_task(run(), name=what)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _after(self, delay_ms: int, action: Callable[[], None]) -> None:
-        def run() -> None:
-            self._timers.discard(timer)
-            action()
-
-        timer = asyncio.get_running_loop().call_later(delay_ms / 1000, run)
-        self._timers.add(timer)
-
     def _delete_files_later(self, paths: Sequence[str], delay_ms: int) -> None:
-        self._after(delay_ms, lambda: self._spawn("Deleting segment files", self._remove_files(paths)))
+        self._background.after(delay_ms, "Deleting segment files", lambda: self._remove_files(paths))
 
     async def _remove_files(self, paths: Sequence[str]) -> None:
         def remove() -> None:
@@ -358,14 +336,14 @@ class LogManager:
         await asyncio.get_running_loop().run_in_executor(None, remove)
 
     def _remove_tree_later(self, path: str, delay_ms: int) -> None:
-        self._after(delay_ms, lambda: self._spawn("Deleting a log", self._remove_tree(path)))
+        self._background.after(delay_ms, "Deleting a log", lambda: self._remove_tree(path))
 
     async def _remove_tree(self, path: str) -> None:
         await asyncio.get_running_loop().run_in_executor(None, self._disk.remove_tree, path)
         _log.info("Deleted log in %s.", path)
 
     def _flush_later(self, log: LogBase, offset: int) -> None:
-        self._spawn("Flushing a rolled segment", self._flush(log, offset))
+        self._background.spawn("Flushing a rolled segment", self._flush(log, offset))
 
     def _truncated(self, log: LogBase) -> None:
         """What is written next to a truncated log is not on stable storage, so no checkpoint may say so."""
@@ -378,7 +356,7 @@ class LogManager:
         """A log went: the next of its name must not meet its offsets in a checkpoint."""
         if not self._checkpoint_due:
             self._checkpoint_due = True
-            self._spawn("Checkpointing after a deletion", self._checkpoint_starts())
+            self._background.spawn("Checkpointing after a deletion", self._checkpoint_starts())
 
     async def _checkpoint_starts(self) -> None:
         self._checkpoint_due = False
@@ -393,60 +371,27 @@ class LogManager:
         except OSError as error:
             self._fail_dir(log.log_dir, error)
             return
-        log.mark_flushed(offset)
+        log.mark_flushed(pending)
 
     # ---- background work
 
     def start(self) -> None:
         """Begin retention, flushing, checkpoints, producer id expiry."""
         s = self._settings
+        every = self._background.every
         delay = s.initial_task_delay_ms
-        self._every("kafka-log-retention", delay, s.retention_check_interval_ms, self.apply_retention)
-        self._every("kafka-log-flusher", delay, s.flush_scheduler_interval_ms, self.flush_dirty_logs)
-        self._every(
-            "kafka-recovery-point-checkpoint",
-            delay,
-            s.flush_offset_checkpoint_interval_ms,
-            self.checkpoint_recovery_points,
-        )
-        self._every(
-            "kafka-log-start-offset-checkpoint",
-            delay,
-            s.flush_start_offset_checkpoint_interval_ms,
-            self.checkpoint_log_start_offsets,
-        )
+        every("kafka-log-retention", delay, s.retention_check_interval_ms, self.apply_retention)
+        every("kafka-log-flusher", delay, s.flush_scheduler_interval_ms, self.flush_dirty_logs)
+        interval = s.flush_offset_checkpoint_interval_ms
+        every("kafka-recovery-point-checkpoint", delay, interval, self.checkpoint_recovery_points)
+        interval = s.flush_start_offset_checkpoint_interval_ms
+        every("kafka-log-start-offset-checkpoint", delay, interval, self.checkpoint_log_start_offsets)
         interval = s.high_watermark_checkpoint_interval_ms
-        self._every("highwatermark-checkpoint", interval, interval, self.checkpoint_high_watermarks)
+        every("highwatermark-checkpoint", interval, interval, self.checkpoint_high_watermarks)
         interval = s.producer_id_expiration_check_interval_ms
-        self._every("PeriodicProducerExpirationCheck", interval, interval, self.expire_producers)
-
+        every("PeriodicProducerExpirationCheck", interval, interval, self.expire_producers)
         if s.cleaner_enable:
-            self._every("kafka-log-cleaner", s.cleaner_backoff_ms, s.cleaner_backoff_ms, self.clean_logs)
-
-    def _every(self, name: str, first_ms: int, interval_ms: int, work: Callable[[], Awaitable[None]]) -> None:
-        if interval_ms >= _NEVER_MS:
-            return
-
-        async def run() -> None:
-            delay_ms = first_ms
-            while not await self._stopping_within(delay_ms):
-                try:
-                    await work()
-                except (OSError, KafkaError) as error:
-                    _log.error("Error in %s: %s", name, error)
-                except Exception:
-                    _log.exception("Uncaught exception in %s", name)
-                delay_ms = interval_ms
-
-        task = asyncio.get_running_loop().create_task(run(), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _stopping_within(self, delay_ms: int) -> bool:
-        """Wait; True as soon as the manager stops. Work under way is never cancelled half way."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), delay_ms / 1000)
-        return self._stopping.is_set()
+            every("kafka-log-cleaner", s.cleaner_backoff_ms, s.cleaner_backoff_ms, self.clean_logs)
 
     async def apply_retention(self) -> None:
         """Delete what retention lets go, of every log."""
@@ -456,7 +401,7 @@ class LogManager:
 
     async def clean_logs(self) -> None:
         """Compact until no log is dirty enough."""
-        while not self._stopping.is_set() and await self._cleaner.clean_dirtiest() is not None:
+        while not self._background.stopping and await self._cleaner.clean_dirtiest() is not None:
             await self.checkpoint_cleaner_offsets()
 
     async def flush_dirty_logs(self) -> None:
@@ -513,13 +458,8 @@ class LogManager:
 
     async def shutdown(self, *, clean: bool = True) -> None:
         """Stop; when clean: flush and close every log, write checkpoints and the clean-shutdown marker."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-        self._stopping.set()
         self._cleaner.stop()
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+        await self._background.stop()
         loop = asyncio.get_running_loop()
         for log_dir in self._dirs.values():
             if clean and log_dir.online and log_dir.loaded:
