@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from commitlog.apis.k10_find_coordinator import API
+from commitlog.apis.k10_find_coordinator import API, TRANSACTIONS_TOPIC
 from commitlog.groups.log_writer import OFFSETS_TOPIC
 from commitlog.groups.partitioning import partition_for
 from commitlog.wire.errors import ErrorCode
@@ -78,10 +78,23 @@ async def test_partition_without_a_leader() -> None:
 
 @pytest.mark.parametrize("version", versions(API, 1))
 @in_virtual_time
-async def test_transactions_have_no_coordinator_yet(version: int) -> None:
+async def test_transactions_have_no_coordinator_where_nobody_made_their_topic(version: int) -> None:
     broker = await Broker().started()
     broker.tell_offsets_topic()
     assert await find(broker, "t", version, key_type=1) == (E.COORDINATOR_NOT_AVAILABLE, *NOWHERE)
+    assert broker.auto_topics.asked == []
+
+
+@pytest.mark.parametrize("version", versions(API, 1))
+@in_virtual_time
+async def test_coordinator_of_a_transaction_may_be_a_fellow_broker(version: int) -> None:
+    broker = await Broker().started()
+    leaders = [0, 1, 1]
+    broker.tell_metadata({TRANSACTIONS_TOPIC: leaders})
+    for transaction in ("a", "b", "c", "transaction"):
+        leader = leaders[partition_for(transaction, 3)]
+        found = await find(broker, transaction, version, key_type=1)
+        assert found == (E.NONE, leader, f"kafka{leader}", 9092)
 
 
 @pytest.mark.parametrize(("version", "error"), [(5, E.INVALID_REQUEST), (6, E.COORDINATOR_NOT_AVAILABLE)])
