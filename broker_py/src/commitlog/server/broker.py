@@ -46,6 +46,7 @@ from commitlog.server.controller_client import ControllerClient
 from commitlog.server.dispatch import Dispatcher
 from commitlog.server.errors import StartupError
 from commitlog.server.listener import ConnectionLimits, ConnectionQuotas, SocketListener
+from commitlog.server.log_dir_events import LogDirEvents
 from commitlog.server.producer_ids import ProducerIdManager
 from commitlog.server.registration import BrokerRegistrar
 from commitlog.server.topic_configs import TopicConfigRepository
@@ -72,6 +73,7 @@ STOP_ORDER = (
     "log manager",
     "registration",
     "controller",
+    "log dir events",
     "ZooKeeper client",
 )
 
@@ -166,8 +168,8 @@ class Broker:
         if not self.config.ibp_at_least(OLDEST_INTER_BROKER_PROTOCOL):
             raise StartupError(
                 f"{self.config.source}: inter.broker.protocol.version="
-                f"{self.config.inter_broker_protocol_version}: this broker changes ISRs by AlterPartition only, so it must be "
-                f"{OLDEST_INTER_BROKER_PROTOCOL} or higher"
+                f"{self.config.inter_broker_protocol_version}: this broker changes ISRs by AlterPartition "
+                f"only, so it must be {OLDEST_INTER_BROKER_PROTOCOL} or higher"
             )
         for listener in self.config.listeners:
             if listener.protocol != SERVED_PROTOCOL:
@@ -191,6 +193,8 @@ class Broker:
             rng=rng,
             on_log_dir_failure=self._log_dir_failed,
         )
+        self._log_dir_events = LogDirEvents(self._coordination, config.broker_id)
+        self._started["log dir events"] = self._log_dir_events.stop
         self._replicas = ReplicaManager(
             config, self._log_manager, metadata, connect=self._connect_to_endpoint, now_ms=now_ms, rng=rng
         )
@@ -319,6 +323,7 @@ class Broker:
 
     def _log_dir_failed(self, log_dir: str) -> None:
         self._replicas.handle_log_dir_failure(log_dir)
+        self._log_dir_events.propagate()
         if not self._log_manager.online_log_dirs:
             dirs = ", ".join(self.config.log_dirs)
             log.critical("Shutdown broker because all log dirs in %s have failed", dirs)
