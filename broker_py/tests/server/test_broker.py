@@ -15,6 +15,7 @@ import pytest
 
 from commitlog.config.broker import BrokerConfig
 from commitlog.coordination.memory import MemoryCoordination, MemoryEnsemble
+from commitlog.records.batch import build_batch
 from commitlog.server.broker import Broker
 from commitlog.server.clock import now_ms
 from commitlog.server.errors import StartupError
@@ -25,6 +26,7 @@ from commitlog.wire.messages.create_topics_request import CreatableTopic, Create
 from commitlog.wire.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic
 from commitlog.wire.messages.metadata_request import MetadataRequest, MetadataRequestTopic
 from commitlog.wire.messages.metadata_response import MetadataResponse
+from commitlog.wire.messages.produce_request import PartitionProduceData, ProduceRequest, TopicProduceData
 from tests.real_zookeeper import free_port
 
 
@@ -214,6 +216,31 @@ def test_what_is_not_served_stops_the_start_before_anything_is_touched(
         with pytest.raises(StartupError, match=message):
             await world.broker(**settings).start()
         assert not os.listdir(tmp_path)
+
+    run(tmp_path, test)
+
+
+def test_a_broker_that_has_left_holds_nobody_up(tmp_path: Path) -> None:
+    """After its controlled shutdown it is no follower any more: acks=all must not wait for it."""
+
+    async def test(world: World) -> None:
+        first, second = world.broker(1), world.broker(2)
+        await first.start()
+        await second.start()
+        cache = first.services.metadata
+        assert await cache.wait_until(lambda known: len(known.alive_brokers()) == 2, 10_000)
+        topic = CreatableTopic(name="t", num_partitions=8, replication_factor=2)
+        active = first if first.services.controller.is_active else second
+        await ask(active, CreateTopicsRequest(topics=[topic], timeout_ms=10_000), 7)
+        await second.stop()
+        world.brokers.remove(second)
+        batch = bytes(build_batch([(1, None, b"value", ())]))
+        partitions = [PartitionProduceData(index=index, records=batch) for index in range(8)]
+        request = ProduceRequest(
+            acks=-1, timeout_ms=20_000, topic_data=[TopicProduceData(name="t", partition_data=partitions)]
+        )
+        (answer,) = (await ask(first, request, 9)).responses
+        assert [partition.error_code for partition in answer.partition_responses] == [0] * 8
 
     run(tmp_path, test)
 

@@ -72,6 +72,23 @@ def test_an_expired_session_s_registration_is_replaced_under_a_new_epoch() -> No
     in_ensemble(test)
 
 
+def test_an_ephemeral_that_outlived_this_client_s_session_is_removed() -> None:
+    """ZOOKEEPER-2985: the session is over, its znode is still there."""
+
+    async def test(ensemble: MemoryEnsemble) -> None:
+        before, client = ensemble.client("before"), ensemble.client("broker")
+        await before.start()
+        await client.start()
+        left = await BrokerRegistrar(before, 18_000).register(registration())
+        registrar = BrokerRegistrar(client, 18_000)
+        registrar._last_session = before.session_id
+        assert await asyncio.wait_for(registrar.register(registration()), 5) > left
+        _, stat = await client.get("/brokers/ids/1")
+        assert stat.ephemeral_owner == client.session_id
+
+    in_ensemble(test)
+
+
 def test_a_registration_left_by_a_crash_is_waited_for() -> None:
     async def test(ensemble: MemoryEnsemble) -> None:
         crashed, restarted = ensemble.client("before"), ensemble.client("after")

@@ -189,17 +189,16 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._write_paused = False
-        if self._out:
-            self._flush()
-            if not self._out and not self._waiting:
-                self._work()
+        self._flush()
+        if not self.is_busy:
+            self._work()
 
     # for the listener and the handlers
 
     @property
     def is_busy(self) -> bool:
-        """A request is being worked on, or its response is still being sent."""
-        return self._waiting or bool(self._out)
+        """A request is being worked on, or the peer does not take what was answered."""
+        return self._waiting or self._write_paused or bool(self._out)
 
     def release(self) -> None:
         """Answer what came meanwhile: the broker has started to process requests."""
@@ -226,7 +225,7 @@ class Connection(asyncio.BufferedProtocol):
     def _work(self) -> None:
         """Answer the complete frames in the buffer until one has to wait, then send what was answered."""
         try:
-            while not (self._waiting or self._closing):
+            while not (self._waiting or self._closing or self._write_paused):
                 frame = self._next_frame()
                 if frame is None:
                     break
@@ -241,8 +240,6 @@ class Connection(asyncio.BufferedProtocol):
                 self._queue(result)
                 if self._out_bytes >= FLUSH_BYTES:
                     self._flush()
-                    if self._out:
-                        break
         except CloseConnection as error:
             self._refuse(error)
         self._flush()
@@ -285,10 +282,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if response is not None:
             self._queue(response)
-            if self._out_bytes >= FLUSH_BYTES:
-                self._flush()
-        if not (self._out and self._write_paused):
-            self._work()
+        self._work()
 
     def _refuse(self, error: CloseConnection) -> None:
         log.error("Closing socket for %s because of error: %s", self.connection_id, error)
