@@ -10,7 +10,6 @@ from commitlog.coordination.documents import (
     BrokerRegistration,
     ConfigChange,
     ConfigEntity,
-    ConsumerRegistration,
     ControllerDocument,
     DocumentError,
     Endpoint,
@@ -130,8 +129,6 @@ def test_what_is_written_reads_back() -> None:
     assert TopicAssignment.decode("t", topic.encode()) == topic
     for document in (ProducerIdBlock(1, 0, 999), ControllerDocument(3, 17), FeatureDocument(0)):
         assert type(document).decode(document.encode()) == document
-    consumer = ConsumerRegistration({"test": 1}, 1700000000000)
-    assert ConsumerRegistration.decode(consumer.encode()) == consumer
     partitions = [("t", 0), ("u", 3)]
     assert documents.decode_isr_change(documents.encode_isr_change(partitions)) == partitions
     moves = {("t", 0): [1, 2]}

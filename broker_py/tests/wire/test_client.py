@@ -22,7 +22,6 @@ from commitlog.wire.messages.fetch_response import FetchableTopicResponse, Fetch
 from commitlog.wire.messages.find_coordinator_request import FindCoordinatorRequest
 from commitlog.wire.messages.heartbeat_request import HeartbeatRequest
 from commitlog.wire.messages.heartbeat_response import HeartbeatResponse
-from commitlog.wire.messages.produce_request import ProduceRequest
 
 
 class FakeBroker:
@@ -234,17 +233,6 @@ async def test_a_cancelled_request_leaves_the_others_alone() -> None:
         fake.answer = lambda c, v, r: heartbeats(0, v, r) + heartbeats(c, v, r)
         assert (await connection.send(HeartbeatRequest(generation_id=2), 1)).throttle_time_ms == 2
         connection.close()
-
-
-async def test_post_waits_for_no_answer() -> None:
-    async with broker() as fake:
-        connection = await connect(fake)
-        await connection.post(ProduceRequest(acks=0), 9)
-        await fake.arrived.wait()
-        assert fake.seen == [(9, ProduceRequest(acks=0))]
-        connection.close()
-        with pytest.raises(ConnectionError):
-            await connection.post(ProduceRequest(acks=0), 9)
 
 
 async def test_nobody_listens() -> None:

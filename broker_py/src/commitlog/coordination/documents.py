@@ -378,35 +378,3 @@ def encode_log_dir_event(broker_id: int, event: int = LOG_DIR_FAILURE_EVENT) -> 
 def decode_log_dir_event(data: bytes) -> int:
     """The broker's id."""
     return integer("log dir event", load("log dir event", data), "broker")
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumerRegistration:
-    """/consumers/<group>/ids/<consumer>: what the 0.8 high-level consumer registers (ephemeral)."""
-
-    subscription: Mapping[str, int]
-    timestamp_ms: int
-    pattern: str = "white_list"
-
-    def encode(self) -> bytes:
-        return dump(
-            {
-                "version": 1,
-                "subscription": dict(self.subscription),
-                "pattern": self.pattern,
-                "timestamp": str(self.timestamp_ms),
-            }
-        )
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        what = "consumer registration"
-        value = load(what, data)
-        subscription = value.get("subscription")
-        if not isinstance(subscription, dict):
-            raise DocumentError(f"{what}: no subscription")
-        return cls(
-            subscription={str(topic): int(streams) for topic, streams in subscription.items()},
-            timestamp_ms=integer(what, value, "timestamp", -1),
-            pattern=str(value.get("pattern", "static")),
-        )

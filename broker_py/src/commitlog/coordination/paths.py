@@ -26,15 +26,6 @@ LOG_DIR_EVENT_NOTIFICATION = "/log_dir_event_notification"
 LOG_DIR_EVENT_PREFIX = "log_dir_event_"
 LATEST_PRODUCER_ID_BLOCK = "/latest_producer_id_block"
 FEATURE = "/feature"
-MIGRATION = "/migration"
-ACL = "/kafka-acl"
-ACL_EXTENDED_PREFIXED = "/kafka-acl-extended/prefixed"
-ACL_CHANGES = "/kafka-acl-changes"
-ACL_EXTENDED_CHANGES = "/kafka-acl-extended-changes"
-ACL_CHANGE_PREFIX = "acl_changes_"
-DELEGATION_TOKENS = "/delegation_token/tokens"
-DELEGATION_TOKEN_CHANGES = "/delegation_token/token_changes"
-DELEGATION_TOKEN_CHANGE_PREFIX = "token_change_"
 
 CONFIG_TYPES = ("topics", "clients", "users", "brokers", "ips")
 DEFAULT_ENTITY = "<default>"
@@ -97,10 +88,6 @@ def broker_config(broker: int | str) -> str:
     return config_entity("brokers", str(broker))
 
 
-def user_client_config(sanitized_user: str, sanitized_client: str) -> str:
-    return f"/config/users/{sanitized_user}/clients/{sanitized_client}"
-
-
 def config_change(sequence_node: str) -> str:
     return f"{CONFIG_CHANGES}/{sequence_node}"
 
@@ -115,14 +102,6 @@ def log_dir_event(sequence_node: str) -> str:
 
 def consumer_group(group: str) -> str:
     return f"{CONSUMERS}/{group}"
-
-
-def consumer_ids(group: str) -> str:
-    return f"{CONSUMERS}/{group}/ids"
-
-
-def consumer_owner(group: str, name: str, partition: int) -> str:
-    return f"{CONSUMERS}/{group}/owners/{name}/{partition}"
 
 
 def consumer_offset(group: str, name: str, partition: int) -> str:

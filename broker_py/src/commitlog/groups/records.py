@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from commitlog.groups.member import Member
 from commitlog.groups.offsets import NO_EXPIRY, CommittedOffset, TopicPartition
 from commitlog.wire.codec import MalformedMessage, reader
-from commitlog.wire.frames import decode_record, encode_record
+from commitlog.wire.frames import decode_record, encode_record, record_version
 from commitlog.wire.messages.consumer_protocol_subscription import ConsumerProtocolSubscription
 from commitlog.wire.messages.group_metadata_key import GroupMetadataKey
 from commitlog.wire.messages.group_metadata_value import GroupMetadataValue, MemberMetadata
@@ -113,7 +113,7 @@ Key = OffsetCommitKey | GroupMetadataKey | int
 
 def read_key(data: bytes) -> Key:
     """The key, or the version of a kind that is not ours. MalformedMessage for bytes that are no key."""
-    version = version_of(data)
+    version = record_version(data)
     if OffsetCommitKey.MIN_VERSION <= version <= OffsetCommitKey.MAX_VERSION:
         return decode_record(OffsetCommitKey, data)
     if version == _GROUP_KEY_VERSION:
@@ -132,20 +132,13 @@ def read_offset_value(data: bytes) -> CommittedOffset:
     )
 
 
-def version_of(data: bytes) -> int:
-    if len(data) < _VERSION.size:
-        raise MalformedMessage(f"{len(data)} bytes hold no version")
-    version: int = _VERSION.unpack_from(data)[0]
-    return version
-
-
 def subscribed_topics(group_id: str, protocol: str, metadata: Iterable[bytes]) -> frozenset[str] | None:
     """The topics in members' consumer protocol metadata, read as v0, with which every version begins."""
     read = reader(ConsumerProtocolSubscription, 0)
     topics: set[str] = set()
     try:
         for data in metadata:
-            version_of(data)
+            record_version(data)
             topics.update(read(memoryview(data), _VERSION.size).topics)
     except MalformedMessage as reason:
         logger.warning(

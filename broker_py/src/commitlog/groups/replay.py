@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from commitlog.groups.offsets import StoredOffset, TopicPartition
-from commitlog.groups.records import read_key, read_offset_value, version_of
+from commitlog.groups.records import read_key, read_offset_value
 from commitlog.records.batch import (
     BatchHeader,
     CorruptBatch,
@@ -25,7 +25,7 @@ from commitlog.records.batch import (
 )
 from commitlog.records.control import parse_marker
 from commitlog.storage.log import Log
-from commitlog.wire.frames import decode_record
+from commitlog.wire.frames import decode_record, record_version
 from commitlog.wire.messages.group_metadata_key import GroupMetadataKey
 from commitlog.wire.messages.group_metadata_value import GroupMetadataValue
 from commitlog.wire.messages.offset_commit_key import OffsetCommitKey
@@ -91,7 +91,7 @@ class Replay:
         if value is None:
             self.groups.pop(group_id, None)
         else:
-            self.groups[group_id] = (version_of(value), decode_record(GroupMetadataValue, value))
+            self.groups[group_id] = (record_version(value), decode_record(GroupMetadataValue, value))
 
     def _end_transaction(self, producer_id: int, marker: Record) -> None:
         pending = self.transactional.pop(producer_id, {})

@@ -16,7 +16,6 @@ from struct import error as struct_error
 from commitlog.records.compression import compress, decompress
 from commitlog.records.header import (
     LOG_APPEND_TIME,
-    LOG_OVERHEAD,
     NO_TIMESTAMP,
     TIMESTAMP_TYPE_BIT,
     BatchHeader,
@@ -117,12 +116,6 @@ def build_message_set(
     timestamp = max(r.timestamp for r in kept)
     value = compress(codec, out, magic=magic)
     return bytearray(build_message(magic, kept[-1].offset, timestamp, None, value, codec | time_bit))
-
-
-def message_size(record: Record, magic: int) -> int:
-    """Bytes of an uncompressed message that would hold record."""
-    payload = len(record.key or b"") + len(record.value or b"")
-    return LOG_OVERHEAD + (22 if magic == 1 else 14) + payload
 
 
 def downgrade(record: Record, magic: int) -> Record:

@@ -171,15 +171,6 @@ class BrokerConnection:
         await self._frames.writable.wait()
         return cast(R, await answer)
 
-    async def post(self, msg: Request[Any], version: int | None = None) -> None:
-        """Send what is never answered: a ProduceRequest with acks 0."""
-        if version is None:
-            version = await self.choose_version(msg.API_KEY)
-        self._write(msg, version)
-        await self._frames.writable.wait()
-        if self._failure is not None:
-            raise self._as_connection_error(self._failure)
-
     async def choose_version(self, api_key: int) -> int:
         """The highest version of an API that both sides know."""
         await self.negotiate()
