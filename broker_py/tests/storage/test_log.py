@@ -204,6 +204,19 @@ def test_rolling_an_empty_segment_does_nothing() -> None:
     assert [segment.base_offset for segment in log.segments()] == [0, 1]
 
 
+def test_closing_an_idle_log_writes_nothing() -> None:
+    disk = MemoryDisk()
+    log = filled(5, disk=disk)
+    log.close()
+    assert disk.files["/data/t-0/00000000000000000000.log"].synced
+    before = {path: bytes(inode.data) for path, inode in disk.files.items()}
+    again = open_log(disk, clean=True, recovery_point=10)
+    disk.syncs.clear()
+    again.close()
+    assert disk.syncs == []
+    assert {path: bytes(inode.data) for path, inode in disk.files.items()} == before
+
+
 # ---- read
 
 

@@ -213,10 +213,11 @@ class Log(LogCompaction):
             pending = self.segments_to_flush(self.log_end_offset)
             active = self._segments.active
             active.seal()
-            if active not in pending.segments:
-                pending.segments.append(active)
-            self.flush_segments(pending)
-            self._producers.snapshots.sync(self.log_end_offset)
+            if self._truncations or self.log_end_offset != self._synced_end:
+                if active not in pending.segments:
+                    pending.segments.append(active)
+                self.flush_segments(pending)
+                self._producers.snapshots.sync(self.log_end_offset)
         except OSError as error:
             raise self._io_error("Error while closing", error) from error
         self.mark_flushed(pending)

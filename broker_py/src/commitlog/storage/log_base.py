@@ -84,6 +84,7 @@ class LogBase:
         self._reader = LogReader(self.name, loaded.segments, config.index_interval_bytes)
         self._closed = False
         self._truncations = 0
+        self._synced_end = loaded.recovery_point  # nothing to sync at close while the log still ends here
         self.cleaned_to = 0  # what is below has been compacted (cleaner-offset-checkpoint)
         self.last_flush_ms = now_ms()
         self._segments.active.jitter_ms = self._jitter_ms()

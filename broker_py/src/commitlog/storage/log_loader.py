@@ -236,6 +236,8 @@ class LogLoader:
             segment.cut(valid)
         segment.mark_checked()
         segment.seal()
+        if self.clean:
+            segment.sync()  # a log that then stays idle is not synced again when it is closed
         producers.take_snapshot()
         return reason is not None
 
