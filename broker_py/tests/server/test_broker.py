@@ -16,6 +16,7 @@ import pytest
 from commitlog.config.broker import BrokerConfig
 from commitlog.coordination.memory import MemoryCoordination, MemoryEnsemble
 from commitlog.records.batch import build_batch
+from commitlog.server import broker as broker_module
 from commitlog.server.broker import Broker
 from commitlog.server.clock import now_ms
 from commitlog.server.errors import StartupError
@@ -241,6 +242,28 @@ def test_a_broker_that_has_left_holds_nobody_up(tmp_path: Path) -> None:
         )
         (answer,) = (await ask(first, request, 9)).responses
         assert [partition.error_code for partition in answer.partition_responses] == [0] * 8
+
+    run(tmp_path, test)
+
+
+def test_a_broker_stops_following_before_it_asks_to_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would follow what it hands over, and a follower that is caught up is waited for."""
+
+    async def test(world: World) -> None:
+        broker = world.broker()
+        await broker.start()
+        seen: list[bool] = []
+
+        async def looked_at(*_: object) -> bool:
+            seen.append(broker.services.replicas._stopping)
+            return True
+
+        monkeypatch.setattr(broker_module, "controlled_shutdown", looked_at)
+        await broker.stop()
+        assert seen == [True]
+        world.brokers.remove(broker)
 
     run(tmp_path, test)
 
