@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking the controller: who it is, when that changes, and what a controlled shutdown makes of its answers."""
+"""Asking the controller: who it is, when that changes, and what a controlled shutdown makes of it."""
 
 from __future__ import annotations
 
