@@ -22,6 +22,7 @@ from kazoo.protocol import serialization as kazoo_messages
 from kazoo.protocol.states import KazooState, WatchedEvent, ZnodeStat
 from kazoo.security import OPEN_ACL_UNSAFE
 
+from commitlog.coordination.base_client import BaseClient
 from commitlog.coordination.client import (
     ANY_VERSION,
     Check,
@@ -32,11 +33,9 @@ from commitlog.coordination.client import (
     Create,
     Delete,
     NodeExists,
-    NoNode,
     Op,
     OpResult,
     SessionExpired,
-    SessionListener,
     SessionState,
     SetData,
     Stat,
@@ -52,7 +51,6 @@ from commitlog.coordination.kazoo_words import (
     to_stat,
     unresolvable_hosts,
 )
-from commitlog.coordination.watches import Watches
 
 log = logging.getLogger("commitlog.coordination.kazoo_client")
 
@@ -76,7 +74,7 @@ class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
         callback.func(*callback.args)
 
 
-class KazooCoordination:
+class KazooCoordination(BaseClient):
     """See `client.Coordination`; made in production by the broker and by the command line tools."""
 
     def __init__(
@@ -89,7 +87,8 @@ class KazooCoordination:
         create_chroot: bool = True,
     ) -> None:
         self._connect_string = connect_string
-        self._hosts, self._chroot = split_connect_string(connect_string)
+        self._hosts, chroot = split_connect_string(connect_string)
+        super().__init__(chroot, log)
         self._connection_timeout_ms = connection_timeout_ms or session_timeout_ms
         self._create_chroot = create_chroot
         self._client = KazooClient(
@@ -102,29 +101,8 @@ class KazooCoordination:
         self._in_flight = asyncio.Semaphore(max_in_flight_requests)
         self._outstanding: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._connected = asyncio.Event()
-        self._session_id = 0
-        self._expired = False
-        self._closed = False
-        self._listeners: list[SessionListener] = []
-        self._watches = Watches(lambda event: log.exception("A watch callback failed on %s", event))
 
     # The session
-
-    @property
-    def session_id(self) -> int:
-        return self._session_id
-
-    @property
-    def connected(self) -> bool:
-        return self._connected.is_set() and not self._closed
-
-    def add_session_listener(self, listener: SessionListener) -> None:
-        self._listeners.append(listener)
-
-    def remove_session_listener(self, listener: SessionListener) -> None:
-        if listener in self._listeners:
-            self._listeners.remove(listener)
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -172,11 +150,6 @@ class KazooCoordination:
         self._client.stop()
         self._client.close()
 
-    async def wait_connected(self) -> None:
-        await self._connected.wait()
-        if self._closed:
-            raise ClientClosed
-
     def _post(self, callback: Callable[..., None], *arguments: object) -> None:
         """Have the loop call something; from kazoo's thread."""
         loop = self._loop
@@ -217,14 +190,6 @@ class KazooCoordination:
         for future in outstanding:
             if not future.done():
                 future.set_exception(error())
-
-    def _tell(self, state: SessionState) -> None:
-        log.info("ZooKeeper session 0x%x is %s", self._session_id, state.value)
-        for listener in tuple(self._listeners):
-            try:
-                listener(state)
-            except Exception:
-                log.exception("A session listener failed on %s", state)
 
     # Watches
 
@@ -269,14 +234,6 @@ class KazooCoordination:
 
     # Operations
 
-    def _with_chroot(self, path: str) -> str:
-        if path == "/":
-            return self._chroot or "/"
-        return self._chroot + path
-
-    def _without_chroot(self, path: str) -> str:
-        return path.removeprefix(self._chroot) or "/"
-
     async def _ask(
         self, path: str | None, send: Callable[[], Any], on_answer: Callable[[Any], None] | None = None
     ) -> Any:
@@ -308,36 +265,16 @@ class KazooCoordination:
                 raise to_error(error, path) from error
             return await future
 
-    async def create(
-        self,
-        path: str,
-        data: bytes | None = None,
-        *,
-        ephemeral: bool = False,
-        sequential: bool = False,
-        make_parents: bool = False,
-    ) -> str:
-        check_path(path)
-        check_request_size(path, data)
+    async def _create(self, path: str, data: bytes | None, *, ephemeral: bool, sequential: bool) -> str:
         target = self._with_chroot(path)
+        check_request_size(path, data)
 
         def send() -> Any:
             return self._client.create_async(target, data, ephemeral=ephemeral, sequence=sequential)
 
-        while True:
-            try:
-                return self._without_chroot(await self._ask(path, send))
-            except NoNode:
-                parent = path.rpartition("/")[0]
-                if not make_parents or not parent:
-                    raise
-            try:
-                await self.create(parent, None, make_parents=True)
-            except NodeExists:
-                continue
+        return self._without_chroot(await self._ask(path, send))
 
     async def get(self, path: str, watch: Watch | None = None) -> tuple[bytes, Stat]:
-        check_path(path)
         target = self._with_chroot(path)
         kazoo_watch = self._on_kazoo_event if watch is not None else None
 
@@ -351,18 +288,15 @@ class KazooCoordination:
         return data or b"", to_stat(stat)
 
     async def set(self, path: str, data: bytes, version: int = ANY_VERSION) -> Stat:
-        check_path(path)
-        check_request_size(path, data)
         target = self._with_chroot(path)
+        check_request_size(path, data)
         return to_stat(await self._ask(path, lambda: self._client.set_async(target, data, version)))
 
     async def delete(self, path: str, version: int = ANY_VERSION) -> None:
-        check_path(path)
         target = self._with_chroot(path)
         await self._ask(path, lambda: self._client.delete_async(target, version))
 
     async def exists(self, path: str, watch: Watch | None = None) -> Stat | None:
-        check_path(path)
         target = self._with_chroot(path)
         kazoo_watch = self._on_kazoo_event if watch is not None else None
 
@@ -374,7 +308,6 @@ class KazooCoordination:
         return to_stat(stat) if stat is not None else None
 
     async def children(self, path: str, watch: Watch | None = None) -> list[str]:
-        check_path(path)
         target = self._with_chroot(path)
         kazoo_watch = self._on_kazoo_event if watch is not None else None
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from commitlog.coordination.base_client import BaseClient
 from commitlog.coordination.client import (
     ANY_VERSION,
     ClientClosed,
@@ -24,22 +25,17 @@ from commitlog.coordination.client import (
     Create,
     Delete,
     EventType,
-    NodeExists,
-    NoNode,
     Op,
     OpResult,
     SessionExpired,
-    SessionListener,
     SessionState,
     SetData,
     Stat,
     Watch,
     WatchEvent,
-    check_path,
     check_request_size,
 )
 from commitlog.coordination.tree import Tree
-from commitlog.coordination.watches import Watches
 
 if TYPE_CHECKING:
     from commitlog.coordination.memory import MemoryEnsemble
@@ -91,40 +87,20 @@ class _Channel:
             self._timer = None
 
 
-class MemoryCoordination:
+class MemoryCoordination(BaseClient):
     """See `client.Coordination`."""
 
     def __init__(self, ensemble: MemoryEnsemble, name: str, session_timeout_ms: int, chroot: str) -> None:
+        super().__init__(chroot, log)
         self.name = name
         self._ensemble = ensemble
         self._session_timeout_ms = session_timeout_ms
-        self._chroot = chroot
-        self._session_id = 0
-        self._closed = False
         self._cut_off = False
-        self._connected = asyncio.Event()
         self._context = contextvars.copy_context()
         self._requests, self._answers = _Channel(self._context), _Channel(self._context)
         self._pending: list[asyncio.Future[object]] = []
-        self._listeners: list[SessionListener] = []
-        self._watches = Watches(lambda event: log.exception("A watch callback failed on %s", event))
 
     # The session
-
-    @property
-    def session_id(self) -> int:
-        return self._session_id
-
-    @property
-    def connected(self) -> bool:
-        return self._connected.is_set() and not self._closed
-
-    def add_session_listener(self, listener: SessionListener) -> None:
-        self._listeners.append(listener)
-
-    def remove_session_listener(self, listener: SessionListener) -> None:
-        if listener in self._listeners:
-            self._listeners.remove(listener)
 
     async def start(self) -> None:
         if not self._ensemble.available or self._cut_off:
@@ -158,11 +134,6 @@ class MemoryCoordination:
         """Requests that were sent before the close are still done, as on a socket."""
         if self._pending:
             await asyncio.wait(tuple(self._pending))
-
-    async def wait_connected(self) -> None:
-        await self._connected.wait()
-        if self._closed:
-            raise ClientClosed
 
     def disconnect(self) -> None:
         """Break the connection: what is on the way is lost, the session lives on until its timeout."""
@@ -209,13 +180,6 @@ class MemoryCoordination:
         if not self._cut_off:
             self._connect()
 
-    def _tell(self, state: SessionState) -> None:
-        for listener in tuple(self._listeners):
-            try:
-                listener(state)
-            except Exception:
-                log.exception("A session listener failed on %s", state)
-
     def _fail_pending(self, error: type[CoordinationError]) -> None:
         pending, self._pending = self._pending, []
         for future in pending:
@@ -226,7 +190,7 @@ class MemoryCoordination:
 
     def event_sent(self, event: WatchEvent) -> None:
         """The ensemble sends a watch event down this client's connection."""
-        shown = WatchEvent(event.type, event.path.removeprefix(self._chroot) or "/")
+        shown = WatchEvent(event.type, self._without_chroot(event.path))
         self._answers.send(self._ensemble.delay(self.name, "answer"), lambda: self._watches.fire(shown))
 
     def _rearm(self) -> None:
@@ -292,40 +256,18 @@ class MemoryCoordination:
         self._requests.send(self._ensemble.delay(self.name, "request"), arrive)
         return await future
 
-    def _target(self, path: str) -> str:
-        check_path(path)
-        return self._chroot + path if path != "/" else self._chroot or "/"
-
     def _check_size(self, path: str, data: bytes | None) -> None:
         check_request_size(path, data, self._ensemble.jute_max_buffer_bytes)
 
-    async def create(
-        self,
-        path: str,
-        data: bytes | None = None,
-        *,
-        ephemeral: bool = False,
-        sequential: bool = False,
-        make_parents: bool = False,
-    ) -> str:
-        target = self._target(path)
+    async def _create(self, path: str, data: bytes | None, *, ephemeral: bool, sequential: bool) -> str:
+        target = self._with_chroot(path)
         self._check_size(path, data)
         operation = Create(target, data, ephemeral, sequential)
-        while True:
-            try:
-                results = await self._ask(path, lambda session: self._ensemble.write(session, [operation]))
-                return str(results[0]).removeprefix(self._chroot)
-            except NoNode:
-                parent = path.rpartition("/")[0]
-                if not make_parents or not parent:
-                    raise
-            try:
-                await self.create(parent, None, make_parents=True)
-            except NodeExists:
-                continue
+        results = await self._ask(path, lambda session: self._ensemble.write(session, [operation]))
+        return self._without_chroot(str(results[0]))
 
     async def get(self, path: str, watch: Watch | None = None) -> tuple[bytes, Stat]:
-        target = self._target(path)
+        target = self._with_chroot(path)
 
         def answered(value: tuple[bytes, Stat]) -> None:
             if watch is not None:
@@ -339,7 +281,7 @@ class MemoryCoordination:
         )
 
     async def set(self, path: str, data: bytes, version: int = ANY_VERSION) -> Stat:
-        target = self._target(path)
+        target = self._with_chroot(path)
         self._check_size(path, data)
         operation = SetData(target, data, version)
         results = await self._ask(path, lambda session: self._ensemble.write(session, [operation]))
@@ -347,11 +289,11 @@ class MemoryCoordination:
         return results[0]
 
     async def delete(self, path: str, version: int = ANY_VERSION) -> None:
-        operation = Delete(self._target(path), version)
+        operation = Delete(self._with_chroot(path), version)
         await self._ask(path, lambda session: self._ensemble.write(session, [operation]))
 
     async def exists(self, path: str, watch: Watch | None = None) -> Stat | None:
-        target = self._target(path)
+        target = self._with_chroot(path)
 
         def answered(stat: Stat | None) -> None:
             if watch is not None:
@@ -365,7 +307,7 @@ class MemoryCoordination:
         )
 
     async def children(self, path: str, watch: Watch | None = None) -> list[str]:
-        target = self._target(path)
+        target = self._with_chroot(path)
 
         def look(tree: Tree) -> tuple[list[str], Stat]:
             return tree.children(target), tree.get(target)[1]
@@ -386,9 +328,9 @@ class MemoryCoordination:
         for op in ops:
             if isinstance(op, Create | SetData):
                 self._check_size(op.path, op.data)
-        moved = [_moved(op, self._target(op.path)) for op in ops]
+        moved = [_moved(op, self._with_chroot(op.path)) for op in ops]
         results = await self._ask(ops[0].path, lambda session: self._ensemble.write(session, moved))
-        return [item.removeprefix(self._chroot) if isinstance(item, str) else item for item in results]
+        return [self._without_chroot(item) if isinstance(item, str) else item for item in results]
 
 
 def _moved(op: Op, target: str) -> Op:
