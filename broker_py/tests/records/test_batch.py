@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.record import MemoryRecords
+from kio.records.readers import read_batch
 
 from commitlog.records.batch import (
     Codec,
@@ -78,6 +79,30 @@ def test_kafka_python_reads_the_same(
     assert batch.validate_crc()
     read = [(r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in batch]
     assert read == [(5 + i, *record) for i, record in enumerate(records)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2**42), nullable, nullable, headers), min_size=1, max_size=8),
+    st.integers(0, 2**50),
+)
+def test_kio_reads_the_same(
+    records: list[tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]], base_offset: int
+) -> None:
+    data = build_batch(
+        records, base_offset=base_offset, producer_id=3, producer_epoch=4, base_sequence=5, leader_epoch=6
+    )
+    batch, size = read_batch(bytes(data), 0)
+    assert size == len(data)
+    assert (batch.base_offset, batch.producer_id, batch.producer_epoch) == (base_offset, 3, 4)
+    assert (batch.base_sequence, batch.partition_leader_epoch) == (5, 6)
+    assert batch.crc == read_header(data).crc
+    assert [(r.offset, r.key, r.value) for r in batch.records] == [
+        (base_offset + i, record[1], record[2]) for i, record in enumerate(records)
+    ]
+    assert [[(h.key, h.value) for h in r.headers] for r in batch.records] == [
+        [(name.encode(), value) for name, value in record[3]] for record in records
+    ]
 
 
 def test_log_append_time_is_every_records_time() -> None:
