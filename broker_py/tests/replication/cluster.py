@@ -519,7 +519,7 @@ class Cluster:
             controller_epoch=self.controller_epoch,
             topic_states=[StopReplicaTopicState(topic_name=topic, partition_states=[state])],
         )
-        return self.nodes[broker_id].replicas.stop_replicas(request, 4)
+        return self.nodes[broker_id].replicas.stop_replicas(request)
 
     def alter_partition(
         self, request: AlterPartitionRequest, version: int

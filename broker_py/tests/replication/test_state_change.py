@@ -55,7 +55,7 @@ def test_a_stale_broker_epoch_is_refused_and_a_newer_one_is_not(tmp_path: Path) 
         assert errors(apply(node, request)) == [ErrorCode.NONE]
         assert node.partition("t").leader_epoch == 5
         stop = StopReplicaRequest(broker_epoch=9)
-        assert node.replicas.stop_replicas(stop, 4).error_code == ErrorCode.STALE_BROKER_EPOCH
+        assert node.replicas.stop_replicas(stop).error_code == ErrorCode.STALE_BROKER_EPOCH
         update = cluster.update_metadata_request()
         update.broker_epoch = 9
         assert node.replicas.update_metadata(update).error_code == ErrorCode.STALE_BROKER_EPOCH
@@ -73,7 +73,7 @@ def test_an_older_controller_is_refused_and_the_newest_remembered(tmp_path: Path
         response = apply(node, request)
         assert response.error_code == ErrorCode.STALE_CONTROLLER_EPOCH
         assert errors(response) == [ErrorCode.STALE_CONTROLLER_EPOCH]
-        stop = node.replicas.stop_replicas(StopReplicaRequest(controller_epoch=6), 4)
+        stop = node.replicas.stop_replicas(StopReplicaRequest(controller_epoch=6))
         assert stop.error_code == ErrorCode.STALE_CONTROLLER_EPOCH
         update = cluster.update_metadata_request()
         update.controller_epoch = 6
@@ -283,13 +283,13 @@ def test_stop_replica_of_old_versions(tmp_path: Path) -> None:
             delete_partitions=True,
             ungrouped_partitions=[StopReplicaPartitionV0(topic_name="t", partition_index=0)],
         )
-        node.replicas.stop_replicas(request, 0)
+        node.replicas.stop_replicas(request)
         request = StopReplicaRequest(
             controller_epoch=1,
             delete_partitions=True,
             topics=[StopReplicaTopicV1(name="t", partition_indexes=[1])],
         )
-        node.replicas.stop_replicas(request, 1)
+        node.replicas.stop_replicas(request)
         assert list(node.replicas.partitions()) == []
 
     scenario(tmp_path, main)

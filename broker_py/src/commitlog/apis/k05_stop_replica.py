@@ -19,7 +19,7 @@ from commitlog.wire.messages.stop_replica_response import StopReplicaResponse
 
 
 def handle(services: Services, context: RequestContext, request: StopReplicaRequest) -> StopReplicaResponse:
-    return services.replicas.stop_replicas(request, context.api_version)
+    return services.replicas.stop_replicas(request)
 
 
 API = Api(ApiKey.STOP_REPLICA, 0, 4, handle, cluster_action=True)

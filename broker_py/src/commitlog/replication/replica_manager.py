@@ -251,8 +251,8 @@ class ReplicaManager:
     def become_leader_or_follower(self, request: LeaderAndIsrRequest, version: int) -> LeaderAndIsrResponse:
         return state_change.leader_and_isr(self, request, version)
 
-    def stop_replicas(self, request: StopReplicaRequest, version: int) -> StopReplicaResponse:
-        return state_change.stop_replica(self, request, version)
+    def stop_replicas(self, request: StopReplicaRequest) -> StopReplicaResponse:
+        return state_change.stop_replica(self, request)
 
     def update_metadata(self, request: UpdateMetadataRequest) -> UpdateMetadataResponse:
         """Merge into the metadata cache; an old controller's news is refused."""

@@ -237,7 +237,7 @@ def _response(
     return response
 
 
-def stop_replica(replicas: ReplicaManager, request: StopReplicaRequest, version: int) -> StopReplicaResponse:
+def stop_replica(replicas: ReplicaManager, request: StopReplicaRequest) -> StopReplicaResponse:
     """Stop, and where asked delete, replicas."""
     if replicas.is_broker_epoch_stale(request.broker_epoch):
         return StopReplicaResponse(error_code=ErrorCode.STALE_BROKER_EPOCH)
@@ -252,7 +252,7 @@ def stop_replica(replicas: ReplicaManager, request: StopReplicaRequest, version:
         return StopReplicaResponse(error_code=ErrorCode.STALE_CONTROLLER_EPOCH)
     errors: dict[Key, ErrorCode] = {}
     stopping: dict[Key, bool] = {}
-    for key, leader_epoch, delete in _stops(request, version):
+    for key, leader_epoch, delete in _stops(request):
         partition = replicas.hosted_partition(*key)
         if replicas.is_offline(key):
             errors[key] = ErrorCode.KAFKA_STORAGE_ERROR
@@ -280,7 +280,7 @@ def stop_replica(replicas: ReplicaManager, request: StopReplicaRequest, version:
     )
 
 
-def _stops(request: StopReplicaRequest, version: int) -> Iterator[tuple[Key, int, bool]]:
+def _stops(request: StopReplicaRequest) -> Iterator[tuple[Key, int, bool]]:
     """(partition, leader epoch, delete) of any version: 0 lists partitions, 1-2 topics, 3+ states of their
     own."""
     for old in request.ungrouped_partitions:
