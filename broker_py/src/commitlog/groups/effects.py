@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a group wants done in the world: answers, timers, writes. `group.py` says what, `coordinator.py`
-does it.
+"""What a group wants done in the world: answers, timers, writes. `group.py` and its neighbours say what,
+`runner.py` does it.
 
 A timer that is started replaces the one of the same name. A write is answered by handing its `then` back to
-`Group.stored` with the error that came of it.
+`syncing.stored` with the error that came of it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class StartSessionTimer:
-    """Call `Group.session_expired(member_id)` when nothing was heard of the member for so long."""
+    """Call `rebalance.session_expired` when nothing was heard of the member for so long."""
 
     member_id: str
     timeout_ms: int
@@ -40,7 +40,7 @@ class StopSessionTimer:
 
 @dataclass(frozen=True, slots=True)
 class StartJoinTimer:
-    """Call `Group.join_timer_expired()`: members had their time to join."""
+    """Call `rebalance.join_timer_expired`: members had their time to join."""
 
     delay_ms: int
 
@@ -52,7 +52,7 @@ class StopJoinTimer:
 
 @dataclass(frozen=True, slots=True)
 class StartSyncTimer:
-    """Call `Group.sync_timer_expired()`: members had their time to send SyncGroup."""
+    """Call `rebalance.sync_timer_expired`: members had their time to send SyncGroup."""
 
     delay_ms: int
 
