@@ -314,7 +314,12 @@ def test_a_failed_log_directory_takes_its_partitions_offline(tmp_path: Path) -> 
         node = cluster.nodes[0]
         waiting = node.fetch("t", 0, max_wait_ms=60_000)
         assert not isinstance(waiting, list)
+        resigned: list[tuple[str, int]] = []
+        node.replicas.add_leadership_listener(
+            lambda _, followers: resigned.extend((one.topic, one.leader_epoch) for one in followers)
+        )
         node.replicas.handle_log_dir_failure(str(node.log_dir))
+        assert resigned == [("t", 0), ("u", 0)]
         assert (await waiting)[0].error is ErrorCode.KAFKA_STORAGE_ERROR
         assert code_of(node) is ErrorCode.KAFKA_STORAGE_ERROR
         assert (await node.produce("t", b"a")).error is ErrorCode.KAFKA_STORAGE_ERROR

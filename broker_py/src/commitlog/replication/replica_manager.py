@@ -41,8 +41,8 @@ logger = logging.getLogger("commitlog.replication.replica_manager")
 
 LeadershipListener = Callable[[Sequence[Partition], Sequence[Partition]], None]
 """Called on the loop as (became_leader, became_follower) after a LeaderAndIsr was applied. A partition that
-StopReplica deleted from this broker is passed among the followers. Partition.leader_epoch is already the new
-one."""
+StopReplica deleted from this broker, or whose log directory failed, is passed among the followers.
+Partition.leader_epoch is already the new one."""
 
 DeletionListener = Callable[[Sequence[tuple[str, int]]], None]
 """Called with the partitions that the controller declared deleted (UpdateMetadata with leader -2)."""
@@ -356,12 +356,16 @@ class ReplicaManager:
     # --- failing log directories ----------------------------------------------------------------------------
 
     def mark_offline(self, partition: Partition) -> None:
-        """The log cannot be used any more: answer KAFKA_STORAGE_ERROR until the broker restarts."""
+        """The log cannot be used any more: answer KAFKA_STORAGE_ERROR until the broker restarts.
+
+        No LeaderAndIsr is applied to the partition from now on: what coordinates by it must hear of it here.
+        """
         key = partition.topic, partition.partition
         self._partitions.pop(key, None)
         self._offline.add(key)
         partition.clear()
         self.wake(partition)
+        self.leadership_changed((), (partition,))
 
     def handle_log_dir_failure(self, log_dir: str) -> None:
         """LogManager gave a directory up: take its partitions offline, and stop following with them."""
