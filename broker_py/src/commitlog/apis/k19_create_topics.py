@@ -11,10 +11,9 @@ broker's defaults (KIP-464); 5 flexible, answers with the topic's settings; 6 qu
 
 from __future__ import annotations
 
-from collections import Counter
-
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.topic_changes import change_topics
 from commitlog.apis.topic_waits import wait_for_leaders
 from commitlog.config.describe import describe_topic
 from commitlog.controller.topic_admin import CreatedTopic, NewTopic
@@ -35,20 +34,14 @@ async def handle(
 ) -> CreateTopicsResponse:
     if not services.controller.is_active:
         return error_response(request, ErrorCode.NOT_CONTROLLER, None)
-    times_named = Counter(topic.name for topic in request.topics)
-    results: dict[str, CreatableTopicResult] = {}
-    created: dict[str, int] = {}
-    for topic in request.topics:
-        if topic.name in results:
-            continue
-        if times_named[topic.name] > 1:
-            results[topic.name] = _failed(
-                topic.name, ErrorCode.INVALID_REQUEST, "Found multiple entries for this topic."
-            )
-            continue
-        result = results[topic.name] = await _create(services, topic, request.validate_only)
-        if result.error_code == ErrorCode.NONE:
-            created[topic.name] = result.num_partitions
+    results = await change_topics(
+        request.topics,
+        lambda topic: _create(services, topic, request.validate_only),
+        lambda name: _failed(name, ErrorCode.INVALID_REQUEST, "Found multiple entries for this topic."),
+    )
+    created = {
+        name: result.num_partitions for name, result in results.items() if result.error_code == ErrorCode.NONE
+    }
     if not request.validate_only and created:
         for name in await wait_for_leaders(services.metadata, created, request.timeout_ms):
             results[name] = _failed(name, ErrorCode.REQUEST_TIMED_OUT, None)

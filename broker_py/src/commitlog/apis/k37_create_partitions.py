@@ -10,10 +10,9 @@ Versions: 2 flexible; 3 quotas.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.topic_changes import change_topics
 from commitlog.apis.topic_waits import wait_for_leaders
 from commitlog.coordination.client import CoordinationError
 from commitlog.wire.api_keys import ApiKey
@@ -30,20 +29,16 @@ async def handle(
 ) -> CreatePartitionsResponse:
     if not services.controller.is_active:
         return error_response(request, ErrorCode.NOT_CONTROLLER, None)
-    times_named = Counter(topic.name for topic in request.topics)
-    results: dict[str, CreatePartitionsTopicResult] = {}
-    grown: dict[str, int] = {}
-    for topic in request.topics:
-        if topic.name in results:
-            continue
-        if times_named[topic.name] > 1:
-            results[topic.name] = _failed(
-                topic.name, ErrorCode.INVALID_REQUEST, "Duplicate topic in request."
-            )
-            continue
-        result = results[topic.name] = await _grow(services, topic, request.validate_only)
-        if result.error_code == ErrorCode.NONE:
-            grown[topic.name] = topic.count
+    results = await change_topics(
+        request.topics,
+        lambda topic: _grow(services, topic, request.validate_only),
+        lambda name: _failed(name, ErrorCode.INVALID_REQUEST, "Duplicate topic in request."),
+    )
+    grown = {
+        topic.name: topic.count
+        for topic in request.topics
+        if results[topic.name].error_code == ErrorCode.NONE
+    }
     if not request.validate_only and grown:
         for name in await wait_for_leaders(services.metadata, grown, request.timeout_ms):
             results[name] = _failed(name, ErrorCode.REQUEST_TIMED_OUT, None)
