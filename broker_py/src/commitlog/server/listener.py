@@ -84,7 +84,8 @@ class SocketListener:
         self._requests = requests
         self._quotas = quotas
         self._server: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        # A dictionary for its order: a stop or a start treats connections in the order in which they came.
+        self._connections: dict[Connection, None] = {}
         self._next_index = 0
         self._processing = False
         self._sweep: asyncio.TimerHandle | None = None
@@ -127,14 +128,14 @@ class SocketListener:
     def admit(self, connection: Connection) -> bool:
         if not self._quotas.admit(connection.client_host):
             return False
-        self._connections.add(connection)
+        self._connections[connection] = None
         if self._processing:
             # The loop asked for this connection's protocol before `start`, and told of the connection after.
             connection.release()
         return True
 
     def forget(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         self._quotas.release(connection.client_host)
 
     def set_socket_options(self, sock: socket.socket | None) -> None:
