@@ -201,5 +201,6 @@ def test_record_errors_name_the_records_from_version_8(tmp_path: Path) -> None:
 
 def test_one_error_for_the_whole_request() -> None:
     response = k00_produce.error_response(request(("t", 1, b"")), ErrorCode.UNKNOWN_SERVER_ERROR, "why")
+    assert response is not None
     (partition,) = flat(response)
     assert (partition.index, partition.error_code, partition.base_offset) == (1, -1, -1)

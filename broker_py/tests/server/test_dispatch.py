@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from commitlog.apis import k00_produce
 from commitlog.apis.registry import Api, served_apis
 from commitlog.apis.services import RequestContext, Services
 from commitlog.server.dispatch import Dispatcher
@@ -189,6 +190,20 @@ def test_an_api_without_a_place_for_the_error_closes_the_connection() -> None:
             await connection.send(ProduceRequest(), 9)
 
     with_connection({0: Api(ApiKey.PRODUCE, 0, 11, handle)}, client)
+
+
+def test_a_producer_that_expects_no_answer_gets_none_of_an_error_either() -> None:
+    def handle(services: Services, context: RequestContext, request: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    async def client(port: int) -> None:
+        answers = [
+            await exchange(port, encode_request(ProduceRequest(acks=acks), 9, 7, "c")) for acks in (0, 1)
+        ]
+        assert answers[0] == b""
+        assert decode_response(0, 9, memoryview(answers[1]))[0] == 7
+
+    serve(client, {0: Api(ApiKey.PRODUCE, 0, 11, handle, error_response=k00_produce.error_response)})
 
 
 def test_requests_of_one_connection_are_answered_in_order(caplog: pytest.LogCaptureFixture) -> None:

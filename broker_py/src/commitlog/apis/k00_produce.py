@@ -49,10 +49,9 @@ def handle(
 ) -> ProduceResponse | Awaitable[ProduceResponse] | None:
     if request.transactional_id is None and _has_transactional_records(request):
         failed = error_response(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None)
-        if request.acks != 0:
-            return failed
-        context.close()
-        return None
+        if failed is None:
+            context.close()
+        return failed
     refused: dict[tuple[str, int], AppendResult] = {}
     entries: list[Entry] = []
     metadata = services.metadata
@@ -176,8 +175,11 @@ def _point_to_leader(
         )
 
 
-def error_response(request: ProduceRequest, code: ErrorCode, message: str | None) -> ProduceResponse:
-    """One error for every partition; the response has no place for it above them."""
+def error_response(request: ProduceRequest, code: ErrorCode, message: str | None) -> ProduceResponse | None:
+    """One error for every partition; the response has no place for it above them. None with acks=0: a
+    producer that waits for no answer would take it for that of a later request."""
+    if request.acks == 0:
+        return None
     return ProduceResponse(
         responses=[
             TopicProduceResponse(

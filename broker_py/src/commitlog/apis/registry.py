@@ -20,8 +20,9 @@ longer: the buffer is reused for the next bytes of the connection.
 Errors: per-partition and per-topic errors belong in the response and are the handler's work. A handler
 may raise ``KafkaError`` for an error of the whole request; the edge answers with ``Api.error_response``
 when the API has one (Kafka's ``AbstractRequest.getErrorResponse``), else with a response that carries the
-code at its top level, else it closes the connection. Anything else that a handler raises is logged and
-answered in the same way with UNKNOWN_SERVER_ERROR.
+code at its top level, else it closes the connection (so it does when ``Api.error_response`` gives None, for
+a Produce with acks=0). Anything else that a handler raises is logged and answered in the same way with
+UNKNOWN_SERVER_ERROR.
 """
 
 from __future__ import annotations

@@ -124,6 +124,7 @@ class Dispatcher:
 
     def answer_for(self, error: BaseException, api: Api, context: RequestContext, request: Any) -> Any:
         """The response that says what a handler raised; CloseConnection when the API has no place for it."""
+        answer: Any
         if isinstance(error, CloseConnection):
             raise error
         if isinstance(error, KafkaError):
@@ -134,8 +135,11 @@ class Dispatcher:
             log.error("Unexpected error handling request: %s", _describe(context), exc_info=error)
             code, message = ErrorCode.UNKNOWN_SERVER_ERROR, None
         if api.error_response is not None:
-            return api.error_response(request, code, message)
-        answer: Any = response_class(api.key)()
+            answer = api.error_response(request, code, message)
+            if answer is None:
+                raise CloseConnection(f"{_describe(context)}: {code.name}, and no answer is expected")
+            return answer
+        answer = response_class(api.key)()
         if not hasattr(answer, "error_code"):
             raise CloseConnection(f"{_describe(context)}: {code.name}")
         answer.error_code = int(code)
