@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 from commitlog.apis.services import Services
 from commitlog.config.broker import BrokerConfig
-from commitlog.config.checks import parse_connection_overrides
 from commitlog.controller.controller import KafkaController
 from commitlog.controller.topic_admin import TopicAdmin
 from commitlog.coordination import paths
@@ -45,12 +44,13 @@ from commitlog.server.controlled_shutdown import controlled_shutdown
 from commitlog.server.controller_client import ControllerClient
 from commitlog.server.dispatch import Dispatcher
 from commitlog.server.errors import StartupError
-from commitlog.server.listener import ConnectionLimits, ConnectionQuotas, SocketListener
+from commitlog.server.listener import ConnectionQuotas, SocketListener
 from commitlog.server.log_dir_events import LogDirEvents
 from commitlog.server.producer_ids import ProducerIdManager
 from commitlog.server.registration import BrokerRegistrar
+from commitlog.server.room_settings import connection_limits, log_settings
 from commitlog.server.topic_configs import TopicConfigRepository
-from commitlog.storage.log_manager import LogManager, LogManagerSettings, StorageError
+from commitlog.storage.log_manager import LogManager, StorageError
 from commitlog.wire.client import BrokerConnection
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Broker:
             broker_id=config.broker_id,
             cluster_id=cluster_id,
             topic_config=self._topic_configs.config,
-            settings=_log_settings(config),
+            settings=log_settings(config),
             now_ms=now_ms,
             rng=rng,
             on_log_dir_failure=self._log_dir_failed,
@@ -248,7 +248,7 @@ class Broker:
 
     async def _bind(self) -> None:
         config = self.config
-        self._quotas = quotas = ConnectionQuotas(_connection_limits(config))
+        self._quotas = quotas = ConnectionQuotas(connection_limits(config))
         dispatcher = Dispatcher(self.services)
         self._started["listeners"] = self._stop_listeners
         for one in config.listeners:
@@ -389,7 +389,7 @@ class Broker:
         was_unclean = self.config.unclean_leader_election_enable
         await self._load_dynamic_config()
         log.info("Processing override for entityPath: brokers/%s", entity)
-        self._quotas.limits = _connection_limits(self.config)
+        self._quotas.limits = connection_limits(self.config)
         self._topic_configs.broker_defaults_changed()
         for topic in {one.topic for one in self._log_manager.all_logs()}:
             self._log_manager.update_topic_config(topic)
@@ -429,46 +429,3 @@ class Broker:
         if self._resession is not None:
             self._resession.cancel()
             await asyncio.gather(self._resession, return_exceptions=True)
-
-
-def _connection_limits(config: BrokerConfig) -> ConnectionLimits:
-    return ConnectionLimits(
-        max_connections=config.max_connections,
-        max_connections_per_ip=config.max_connections_per_ip,
-        max_connections_per_ip_overrides=parse_connection_overrides(config.max_connections_per_ip_overrides),
-        connections_max_idle_ms=config.connections_max_idle_ms,
-        socket_request_max_bytes=config.socket_request_max_bytes,
-        socket_send_buffer_bytes=_socket_buffer(config, "socket.send.buffer.bytes"),
-        socket_receive_buffer_bytes=_socket_buffer(config, "socket.receive.buffer.bytes"),
-        socket_listen_backlog_size=config.socket_listen_backlog_size,
-    )
-
-
-def _socket_buffer(config: BrokerConfig, name: str) -> int:
-    """The configured size; when it is not configured, the system's, which grows with the connection.
-
-    Kafka's default of 100 KiB turns that off. Receiving batches of 1 MB through it took three times the CPU
-    time.
-    """
-    if name not in config.properties_in_force():
-        return -1
-    value = config.value(name)
-    assert isinstance(value, int)
-    return value
-
-
-def _log_settings(config: BrokerConfig) -> LogManagerSettings:
-    return LogManagerSettings(
-        retention_check_interval_ms=config.log_retention_check_interval_ms,
-        flush_scheduler_interval_ms=config.log_flush_scheduler_interval_ms,
-        flush_offset_checkpoint_interval_ms=config.log_flush_offset_checkpoint_interval_ms,
-        flush_start_offset_checkpoint_interval_ms=config.log_flush_start_offset_checkpoint_interval_ms,
-        high_watermark_checkpoint_interval_ms=config.replica_high_watermark_checkpoint_interval_ms,
-        num_recovery_threads_per_data_dir=config.num_recovery_threads_per_data_dir,
-        producer_id_expiration_ms=config.producer_id_expiration_ms,
-        producer_id_expiration_check_interval_ms=config.producer_id_expiration_check_interval_ms,
-        cleaner_enable=config.log_cleaner_enable,
-        cleaner_backoff_ms=config.log_cleaner_backoff_ms,
-        cleaner_dedupe_buffer_size=config.log_cleaner_dedupe_buffer_size,
-        initial_task_delay_ms=config.log_initial_task_delay_ms,
-    )
