@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import random
 import socket
@@ -329,11 +330,22 @@ def test_a_client_that_does_not_read_is_not_read_from(run: Run) -> None:
     run(main())
 
 
-def test_a_region_that_became_shorter_closes_the_connection(
-    run: Run, caplog: pytest.LogCaptureFixture
+class FailingFile(MemoryFile):
+    """A disk that has seen its best days."""
+
+    def pread(self, size: int, position: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [(MemoryFile(b"short"), "are gone"), (FailingFile(b""), "cannot be read: Input/output error")],
+)
+def test_a_region_that_cannot_be_read_to_its_end_closes_the_connection(
+    run: Run, caplog: pytest.LogCaptureFixture, file: MemoryFile, reason: str
 ) -> None:
     script = Script()
-    script.regions[b"fetch"] = [struct.pack(">i", 1_000), FileRegion(MemoryFile(b"short"), 0, 1_000)]
+    script.regions[b"fetch"] = [struct.pack(">i", 1_000), FileRegion(file, 0, 1_000)]
 
     async def main() -> None:
         async with Server(script) as server:
@@ -343,7 +355,8 @@ def test_a_region_that_became_shorter_closes_the_connection(
                 await reply(reader)
 
     run(main())
-    assert "are gone" in caplog.text
+    assert reason in caplog.text
+    assert "Fatal error" not in caplog.text
 
 
 def test_requests_wait_until_the_listener_is_started(run: Run) -> None:

@@ -386,17 +386,21 @@ class Connection(asyncio.BufferedProtocol):
         return b"".join(parts)  # type: ignore[arg-type]
 
     def _read_region(self, region: FileRegion) -> bytes | None:
-        """The next piece of the region at the head of the queue; None when the file has become shorter
-        than promised.
+        """The next piece of the region at the head of the queue; None when the disk fails or the file has
+        become shorter than promised: half of the answer may have been sent, so nothing can follow it.
         """
-        size = min(region.size, SEND_CHUNK_BYTES)
-        data = region.file.pread(size, region.position)
+        reason = "are gone"
+        try:
+            data = region.file.pread(min(region.size, SEND_CHUNK_BYTES), region.position)
+        except OSError as error:
+            data, reason = b"", f"cannot be read: {error.strerror}"
         if not data:
             log.error(
-                "Closing socket for %s: %d bytes at position %d of a segment are gone",
+                "Closing socket for %s: %d bytes at position %d of a segment %s",
                 self.connection_id,
                 region.size,
                 region.position,
+                reason,
             )
             self._out.clear()
             self.abort()
