@@ -11,6 +11,9 @@ from tests import kafka_jars
 from tests.end_to_end.conftest import zookeeper as zookeeper
 from tests.jvm.tools import KafkaTools
 
+TEST_TIMEOUT_S = 300
+"""JVMs start slowly on a busy machine."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = kafka_jars.missing()
@@ -18,6 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/jvm/" in item.nodeid or item.nodeid.startswith("jvm/"):
             item.add_marker(pytest.mark.jvm)
             item.add_marker(pytest.mark.zookeeper)
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
             if reason is not None:
                 item.add_marker(pytest.mark.skip(reason=f"Apache Kafka is not asked: {reason}"))
 

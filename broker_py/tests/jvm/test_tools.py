@@ -8,8 +8,10 @@ must differ: addresses, topic ids, times, and the names that tools make up.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from tests.jvm.tools import MAIN_CLASSES, KafkaTools
 from tests.real_zookeeper import ZooKeeperProcess
 
 client = CLIENTS["confluent-kafka"]()
+
+REPOSITORY = Path(__file__).parents[3]
 
 # What differs from run to run, whoever the broker is.
 MADE_UP = [
@@ -327,3 +331,62 @@ def produce_verifiably(cluster: MixedCluster, topic: str, count: int) -> dict[st
     summary = json.loads(done.stdout.splitlines()[-1])
     assert summary["name"] == "tool_data"
     return dict(summary)
+
+
+def test_this_project_s_own_tools_say_the_same_of_a_jvm_cluster(both: Both) -> None:
+    server = ["--bootstrap-server", both.jvm.bootstrap]
+    created = own_tool(
+        "kafka-topics", *server, "--create", "--topic", "own", "--replica-assignment", "0:1,1:0"
+    )
+    assert created == (0, "Created topic own.\n")
+    for arguments in (
+        ["--create", "--topic", "own", "--if-not-exists"],
+        ["--list"],
+        ["--describe", "--topic", "own"],
+        ["--describe", "--topics-with-overrides"],
+    ):
+        status, out = own_tool("kafka-topics", *server, *arguments)
+        kafkas = both.tools.run("kafka-topics", *server, *arguments)
+        assert (status, plain(out)) == (kafkas.status, plain(kafkas.out))
+    topic = ["--topic", "own", *server]
+    own_tool("kafka-console-producer", *topic, stdin="by our own\n")
+    both.tools.run("kafka-console-producer", *topic, stdin="by Kafka's\n")
+    limits = [*topic, "--from-beginning", "--max-messages", "2"]
+    for out in (
+        own_tool("kafka-console-consumer", *limits)[1],
+        both.tools.run("kafka-console-consumer", *limits).out,
+    ):
+        assert sorted(out.splitlines()) == ["by Kafka's", "by our own"]
+    own_tool("kafka-topics", *server, "--delete", "--topic", "own")
+    wait_until(lambda: both.jvm.znodes.exists("/brokers/topics/own") is None, "own to be deleted")
+
+
+def own_tool(tool: str, *arguments: str, stdin: str = "") -> tuple[int, str]:
+    """Exit status and standard output of this project's command of that name."""
+    module = tool.removeprefix("kafka-").replace("-", "_")
+    command = [sys.executable, "-m", f"commitlog.cli.{module}", *arguments]
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_collections_topic_module_keeps_topics_of_a_jvm_cluster(both: Both, tmp_path: Path) -> None:
+    server = {"bootstrap_servers": [broker.address for broker in both.jvm.brokers]}
+    topic = {**server, "name": "kept", "partitions": 2, "replication_factor": 2}
+    grown = {**topic, "partitions": 3, "config": {"retention.ms": 60000}}
+    absent = {**server, "name": "kept", "state": "absent"}
+    tasks: list[dict[str, object]] = []
+    for wanted in (topic, grown, absent):
+        for changes in (True, False):
+            tasks.append({"commitlog.kafka.topic": wanted, "register": "done"})
+            tasks.append({"ansible.builtin.assert": {"that": f"done.changed == {changes}"}})
+    playbook = tmp_path / "topics.yml"
+    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", str(playbook)]
+    command += ["-e", f"ansible_python_interpreter={sys.executable}"]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
