@@ -158,7 +158,7 @@ class BrokerEvents:
             log.error(
                 "Received error in LeaderAndIsr response from broker %d: %s",
                 broker_id,
-                ErrorCode(response.error_code).name,
+                ErrorCode.of(response.error_code).name,
             )
             return
         lost: set[TopicPartition] = set()

@@ -310,7 +310,7 @@ class KafkaController:
 
         def update_metadata(broker_id: int, response: Any) -> None:
             if response.error_code != ErrorCode.NONE:
-                name = ErrorCode(response.error_code).name
+                name = ErrorCode.of(response.error_code).name
                 log.error("%r UpdateMetadata was refused by broker %d: %s", self, broker_id, name)
 
         def stop_replica(broker_id: int, errors: dict[TopicPartition, int]) -> None:
