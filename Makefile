@@ -21,7 +21,10 @@ cluster: venv ## make two hosts and the cluster on them, and prove it (VMS=docke
 destroy: venv ## remove all that `make cluster` made (IMAGES=1: the images too)
 	@$(BIN)/python vms/cluster.py destroy
 
-test: lint unit molecule ## everything that must pass
+test: lint unit processes molecule ## everything that must pass, the fast tests first
+
+packages: venv
+	@$(BIN)/python tests/packages.py
 
 lint: venv ## ruff, mypy, ansible-lint, yamllint
 	cd broker_py && ruff check . && ruff format --check . && mypy
@@ -29,14 +32,17 @@ lint: venv ## ruff, mypy, ansible-lint, yamllint
 	yamllint .
 	ansible-lint
 
-unit: venv ## the tests that need no hosts
-	cd broker_py && python -m pytest -q
-	python -m pytest -q tests
+unit: packages ## the tests that need no hosts and start no brokers, on every core
+	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm
+	python -m pytest -q --numprocesses auto --dist loadfile tests
+
+processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; with Apache Kafka after `make jvm-libs`
+	cd broker_py && python -m pytest -q tests/end_to_end tests/jvm
 
 KAFKA_JVM := $(CURDIR)/.cache/kafka-jvm
 JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencies -DincludeScope=runtime
 
-jvm-libs: ## fetch Apache Kafka's jars, with which `make unit` tests against the JVM (needs mvn)
+jvm-libs: ## fetch Apache Kafka's jars, with which the tests ask the JVM (needs mvn)
 	$(JVM_LIBS) -P 3.9 -DoutputDirectory=$(KAFKA_JVM)/libs
 	$(JVM_LIBS) -P 0.8 -DoutputDirectory=$(KAFKA_JVM)/libs-0.8
 
