@@ -22,6 +22,7 @@ ROOMS = (
     "replication",
     "controller",
     "groups",
+    "transactions",
     "apis",
     "server",
     "cli",

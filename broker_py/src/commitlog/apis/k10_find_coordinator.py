@@ -6,8 +6,7 @@ Behaviour (KafkaApis.getCoordinator):
   listener on which it was asked for;
 - while the topic does not exist it is created, and COORDINATOR_NOT_AVAILABLE is answered; so it is while the
   partition has no leader that lives;
-- the coordinator of a transaction is the leader of its partition of `__transaction_state`. This broker is
-  none yet, so it does not create the topic; a fellow broker that is one has done so;
+- that of a transactional id is found likewise by `__transaction_state`;
 - there is no share coordinator: COORDINATOR_NOT_AVAILABLE;
 - a success carries the error message "NONE" up to version 3, as Kafka's does.
 
@@ -22,7 +21,7 @@ from enum import IntEnum
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.groups.log_writer import OFFSETS_TOPIC
-from commitlog.groups.partitioning import partition_for
+from commitlog.transactions.log_writer import TRANSACTIONS_TOPIC
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.find_coordinator_request import FindCoordinatorRequest
@@ -31,7 +30,6 @@ from commitlog.wire.messages.find_coordinator_response import Coordinator, FindC
 BATCHED_VERSION = 4
 SHARE_VERSION = 6
 NO_NODE = (-1, "", -1)
-TRANSACTIONS_TOPIC = "__transaction_state"
 
 Node = tuple[int, str, int]
 
@@ -66,18 +64,16 @@ def handle(
 def _find(services: Services, context: RequestContext, key_type: KeyType, key: str) -> tuple[ErrorCode, Node]:
     if key_type is KeyType.SHARE and context.api_version < SHARE_VERSION:
         return ErrorCode.INVALID_REQUEST, NO_NODE
-    if key_type is KeyType.SHARE:
+    if key_type is KeyType.GROUP:
+        topic, partition = OFFSETS_TOPIC, services.groups.partition_for(key)
+    elif key_type is KeyType.TRANSACTION:
+        topic, partition = TRANSACTIONS_TOPIC, services.transactions.partition_for(key)
+    else:
         return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
-    topic = OFFSETS_TOPIC if key_type is KeyType.GROUP else TRANSACTIONS_TOPIC
     metadata = services.metadata
     if not metadata.contains_topic(topic):
-        if key_type is KeyType.GROUP:
-            services.auto_topics.create([topic])
+        services.auto_topics.create([topic])
         return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
-    if key_type is KeyType.GROUP:
-        partition = services.groups.partition_for(key)
-    else:
-        partition = partition_for(key, len(metadata.partitions(topic)))
     state = metadata.partition_state(topic, partition)
     endpoint = None if state is None else metadata.broker_endpoint(state.leader, context.listener_name)
     if state is None or endpoint is None:

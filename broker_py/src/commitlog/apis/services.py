@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from commitlog.replication.replica_manager import ReplicaManager
     from commitlog.storage.disk import Disk
     from commitlog.storage.log_manager import LogManager
+    from commitlog.transactions.coordinator import TransactionCoordinator
     from commitlog.wire.errors import ErrorCode
     from commitlog.wire.frames import RequestHeader
 
@@ -76,6 +77,7 @@ class Services:
     log_manager: LogManager
     replicas: ReplicaManager
     groups: GroupCoordinator
+    transactions: TransactionCoordinator
     controller: KafkaController
     coordination: Coordination
     topic_admin: TopicAdmin

@@ -25,6 +25,7 @@ from commitlog.groups.log_writer import OFFSETS_TOPIC, LogWriter
 from commitlog.groups.records import members_of
 from commitlog.groups.replay import Replay, replay_log
 from commitlog.groups.runner import EffectRunner
+from commitlog.groups.transactional import TransactionalOffsets
 from commitlog.records.batch import CorruptBatch
 from commitlog.wire.codec import MalformedMessage
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -45,6 +46,8 @@ from commitlog.wire.messages.offset_delete_response import OffsetDeleteResponse
 from commitlog.wire.messages.offset_fetch_response import OffsetFetchResponseGroup
 from commitlog.wire.messages.sync_group_request import SyncGroupRequest
 from commitlog.wire.messages.sync_group_response import SyncGroupResponse
+from commitlog.wire.messages.txn_offset_commit_request import TxnOffsetCommitRequest
+from commitlog.wire.messages.txn_offset_commit_response import TxnOffsetCommitResponse
 
 if TYPE_CHECKING:
     from commitlog.config.broker import BrokerConfig
@@ -78,6 +81,7 @@ class GroupCoordinator:
         self._cache = GroupCache(limits, config.offsets_topic_num_partitions, now_ms)
         self._admin = GroupAdmin(self._cache, writer, self._carry_out)
         self._offsets = OffsetStore(config, self._cache, writer, now_ms, self._carry_out)
+        self._transactions = TransactionalOffsets(config, self._cache, writer, now_ms)
         self._tasks: set[asyncio.Task[None]] = set()
         self._load_turn: asyncio.Lock = asyncio.Lock()
 
@@ -201,13 +205,16 @@ class GroupCoordinator:
             timestamp = value.current_state_timestamp
             group.state_timestamp_ms = None if timestamp < 0 else timestamp
             rebalance.compute_subscribed_topics(group)
-        group.offsets.load(replay.offsets.get(group_id, {}), replay.transactional_of(group_id))
+        transactional = replay.transactional_of(group_id)
+        group.offsets.load(replay.offsets.get(group_id, {}), transactional)
         self._cache.add(group)
+        self._transactions.loaded(group, transactional)
         rebalance.loaded(group)
         self._carry_out(group)
 
     def _unload(self, group: Group) -> None:
         group.unload()
+        self._transactions.unloaded(group)
         self._carry_out(group)
         self._cache.discard(group)
 
@@ -323,6 +330,18 @@ class GroupCoordinator:
     ) -> OffsetCommitResponse | asyncio.Future[OffsetCommitResponse]:
         """Waits until the offsets are written."""
         return self._offsets.commit(request)
+
+    def txn_commit_offsets(
+        self, request: TxnOffsetCommitRequest
+    ) -> TxnOffsetCommitResponse | asyncio.Future[TxnOffsetCommitResponse]:
+        """Waits until the offsets are written; they count from the commit marker on."""
+        return self._transactions.commit(request)
+
+    def on_transaction_completed(
+        self, producer_id: int, partitions: Iterable[int], *, committed: bool
+    ) -> None:
+        """The marker that ends the producer's transaction is in these partitions of `__consumer_offsets`."""
+        self._transactions.complete(producer_id, partitions, committed=committed)
 
     def fetch_offsets(
         self, group_id: str, partitions: Sequence[tuple[str, int]] | None, *, require_stable: bool

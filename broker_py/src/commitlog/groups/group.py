@@ -193,6 +193,16 @@ class Group:
         self.restart_session_timer(self.members[member_id])
         return ErrorCode.NONE
 
+    def txn_commit_error(
+        self, generation_id: int, member_id: str, group_instance_id: str | None
+    ) -> ErrorCode:
+        """May these offsets be committed in a transaction? Producers before KIP-447 name no member."""
+        if self.state is GroupState.DEAD:
+            return ErrorCode.COORDINATOR_NOT_AVAILABLE
+        if generation_id < 0 and member_id == UNKNOWN_MEMBER_ID and group_instance_id is None:
+            return ErrorCode.NONE
+        return self.generation_error(generation_id, member_id, group_instance_id, "txn-offset-commit")
+
     def remove_expired_offsets(self, retention_ms: int) -> list[TopicPartition]:
         """KIP-211: while a group has members their topics' offsets stay; afterwards all age from its
         emptiness."""

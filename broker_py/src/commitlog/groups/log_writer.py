@@ -94,6 +94,34 @@ class LogWriter:
         ]
         self._append(group, records, mapped)
 
+    def store_txn_offsets(
+        self,
+        group: Group,
+        commits: Mapping[TopicPartition, CommittedOffset],
+        done: Done,
+        *,
+        producer_id: int,
+        producer_epoch: int,
+    ) -> None:
+        """The same in a transaction: a transactional batch without sequence numbers."""
+
+        def mapped(error: ErrorCode, offset: int) -> None:
+            if error is not ErrorCode.NONE:
+                logger.debug(
+                    "Transactional offset commit of producer %d for group %s failed when appending to log "
+                    "due to %s",
+                    producer_id,
+                    group.group_id,
+                    error.name,
+                )
+            done(_COMMIT_ERRORS.get(error, error), offset)
+
+        records = [
+            (offset_key(group.group_id, partition), offset_value(committed))
+            for partition, committed in commits.items()
+        ]
+        self._append(group, records, mapped, producer=(producer_id, producer_epoch))
+
     def erase(self, group: Group, partitions: Sequence[TopicPartition], *, erase_group: bool) -> None:
         """Tombstones; nobody waits for them: one that is lost is written again when the group is cleaned up
         next."""
@@ -125,12 +153,16 @@ class LogWriter:
         done: Done,
         *,
         acks: int | None = None,
+        producer: tuple[int, int] | None = None,
     ) -> None:
         timestamp = self._now_ms()
         config = self._config
         batch = build_batch(
             [(timestamp, key, value, ()) for key, value in records],
             codec=config.offsets_topic_compression_codec,
+            producer_id=-1 if producer is None else producer[0],
+            producer_epoch=-1 if producer is None else producer[1],
+            is_transactional=producer is not None,
         )
         outcome = self._replicas.append_records(
             acks=config.offsets_commit_required_acks if acks is None else acks,

@@ -14,6 +14,8 @@ TopicPartition = tuple[str, int]
 NO_EXPIRY = -1
 """The offset expires by the broker's offsets.retention.minutes, not at a time of its own."""
 
+NOT_APPENDED = -1
+
 
 @dataclass(frozen=True, slots=True)
 class CommittedOffset:
@@ -29,7 +31,7 @@ class CommittedOffset:
 @dataclass(frozen=True, slots=True)
 class StoredOffset:
     """A committed offset and where in `__consumer_offsets` its batch begins: of two, the later one in the
-    log wins."""
+    log wins. NOT_APPENDED while a transactional one is being written."""
 
     batch_offset: int
     committed: CommittedOffset
@@ -91,6 +93,47 @@ class GroupOffsets:
     def _finish(self, partition: TopicPartition, committed: CommittedOffset) -> None:
         if self._pending.get(partition) == committed:
             del self._pending[partition]
+
+    # -- offsets of open transactions: they count from the commit marker on (KIP-98)
+
+    def prepare_transactional(
+        self, producer_id: int, commits: Mapping[TopicPartition, CommittedOffset]
+    ) -> None:
+        open_ = self._transactional.setdefault(producer_id, {})
+        for partition, committed in commits.items():
+            open_[partition] = StoredOffset(NOT_APPENDED, committed)
+
+    def appended_transactional(
+        self, producer_id: int, commits: Mapping[TopicPartition, CommittedOffset], batch_offset: int
+    ) -> None:
+        """The commits are in the log. The transaction may have ended meanwhile: then they are void."""
+        open_ = self._transactional.get(producer_id, {})
+        for partition, committed in commits.items():
+            if open_.get(partition) == StoredOffset(NOT_APPENDED, committed):
+                open_[partition] = StoredOffset(batch_offset, committed)
+
+    def failed_transactional(
+        self, producer_id: int, commits: Mapping[TopicPartition, CommittedOffset]
+    ) -> None:
+        open_ = self._transactional.get(producer_id)
+        if open_ is None:
+            return
+        for partition, committed in commits.items():
+            if open_.get(partition) == StoredOffset(NOT_APPENDED, committed):
+                del open_[partition]
+        if not open_:
+            del self._transactional[producer_id]
+
+    def complete_transaction(self, producer_id: int, *, committed: bool) -> None:
+        """The marker of the producer's transaction is in the log."""
+        for partition, stored in self._transactional.pop(producer_id, {}).items():
+            known = self._stored.get(partition)
+            if (
+                committed
+                and stored.batch_offset != NOT_APPENDED
+                and (known is None or known.batch_offset < stored.batch_offset)
+            ):
+                self._stored[partition] = stored
 
     def remove(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
         """Drop offsets, pending ones too; answers those that were committed and need a tombstone."""

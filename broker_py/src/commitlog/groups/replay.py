@@ -3,38 +3,26 @@
 
 Kafka's GroupMetadataManager.doLoadGroupsAndOffsets: of several records with a key the last one counts, a
 record without a value takes it away, and offsets committed in a transaction count from its commit marker
-on. The log is read in pieces of offsets.load.buffer.size in a worker thread, and other work of the broker
-goes on in between.
+on.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from commitlog.groups.log_reader import read_log
 from commitlog.groups.offsets import StoredOffset, TopicPartition
 from commitlog.groups.records import read_key, read_offset_value
-from commitlog.records.batch import (
-    BatchHeader,
-    CorruptBatch,
-    Record,
-    check_crc,
-    decode_records,
-    iterate_headers,
-)
+from commitlog.records.batch import BatchHeader, CorruptBatch, Record
 from commitlog.records.control import parse_marker
 from commitlog.storage.log import Log
 from commitlog.wire.frames import decode_record, record_version
 from commitlog.wire.messages.group_metadata_key import GroupMetadataKey
 from commitlog.wire.messages.group_metadata_value import GroupMetadataValue
 from commitlog.wire.messages.offset_commit_key import OffsetCommitKey
-from commitlog.wire.regions import FileRegion
 
 logger = logging.getLogger("commitlog.groups.replay")
-
-RECORDS_BETWEEN_YIELDS = 500
-"""About 5 ms of work, after which the loop serves others."""
 
 GroupOffsetsById = dict[str, dict[TopicPartition, StoredOffset]]
 
@@ -127,36 +115,5 @@ async def replay_log(log: Log, buffer_size: int, is_wanted: Callable[[], bool]) 
 
     Raises CorruptBatch or MalformedMessage, and OSError when the log cannot be read.
     """
-    loop = asyncio.get_running_loop()
     replay = Replay(f"{log.topic}-{log.partition}")
-    offset = log.log_start_offset
-    done = 0
-    while offset < log.log_end_offset:
-        begin = offset
-        piece = log.read(offset, buffer_size, upper_offset=log.log_end_offset)
-        if not piece.size:
-            break
-        data = await loop.run_in_executor(None, _read_regions, piece.regions)
-        if not is_wanted():
-            return None
-        for position, header in iterate_headers(data):
-            if not check_crc(data, position, header):
-                raise CorruptBatch(f"Batch at offset {header.base_offset} of {replay.name} has a wrong CRC")
-            if header.next_offset <= offset:
-                continue  # the batch that contains the offset asked for may begin before it
-            records = decode_records(data, position, header)
-            replay.apply(header, records)
-            offset = header.next_offset
-            done += len(records)
-            if done >= RECORDS_BETWEEN_YIELDS:
-                done = 0
-                await asyncio.sleep(0)
-                if not is_wanted():
-                    return None
-        if offset == begin:
-            raise CorruptBatch(f"No whole batch at offset {offset} of {replay.name}")
-    return replay
-
-
-def _read_regions(regions: Sequence[FileRegion]) -> bytes:
-    return b"".join(region.read() for region in regions)
+    return replay if await read_log(log, buffer_size, is_wanted, replay.apply) else None

@@ -51,6 +51,7 @@ from commitlog.server.registration import BrokerRegistrar
 from commitlog.server.room_settings import connection_limits, log_settings
 from commitlog.server.topic_configs import TopicConfigRepository
 from commitlog.storage.log_manager import LogManager, StorageError
+from commitlog.transactions.coordinator import TRANSACTIONS_TOPIC, TransactionCoordinator
 from commitlog.wire.client import BrokerConnection
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ OLDEST_INTER_BROKER_PROTOCOL = "2.7-IV2"
 STOP_ORDER = (
     "config watcher",
     "listeners",
+    "transaction coordinator",
     "group coordinator",
     "replica manager",
     "log manager",
@@ -147,7 +149,9 @@ class Broker:
         self._started["controller"] = self._controller.stop
         await self._controller.start()
         self._started["group coordinator"] = self._groups.stop
-        self._groups.start(await self._offsets_partition_count())
+        self._groups.start(await self._partition_count(OFFSETS_TOPIC))
+        self._started["transaction coordinator"] = self._transactions.stop
+        self._transactions.start(await self._partition_count(TRANSACTIONS_TOPIC))
         await self._watch_configs()
         for listener in self.listeners:
             listener.start()
@@ -215,6 +219,14 @@ class Broker:
         self._producer_ids = ProducerIdManager(
             config.broker_id, self.broker_epoch, self._controller_client.send
         )
+        self._transactions = TransactionCoordinator(
+            config,
+            self._replicas,
+            metadata,
+            next_producer_id=self._producer_ids.next_id,
+            connect=self._connect_to_endpoint,
+            now_ms=now_ms,
+        )
         self._auto_topics = AutoTopicCreation(
             config,
             metadata,
@@ -233,6 +245,7 @@ class Broker:
             log_manager=self._log_manager,
             replicas=self._replicas,
             groups=self._groups,
+            transactions=self._transactions,
             controller=self._controller,
             coordination=self._coordination,
             topic_admin=topic_admin,
@@ -288,12 +301,12 @@ class Broker:
             version=5 if self.config.ibp_at_least("2.7-IV0") else 4,
         )
 
-    async def _offsets_partition_count(self) -> int | None:
+    async def _partition_count(self, topic: str) -> int | None:
         try:
-            data, _ = await self._coordination.get(paths.topic(OFFSETS_TOPIC))
+            data, _ = await self._coordination.get(paths.topic(topic))
         except NoNode:
             return None
-        return len(TopicAssignment.decode(OFFSETS_TOPIC, data).partitions)
+        return len(TopicAssignment.decode(topic, data).partitions)
 
     # what changes while it runs
 
@@ -317,9 +330,13 @@ class Broker:
         for partition in leaders:
             if partition.topic == OFFSETS_TOPIC:
                 self._groups.on_election(partition.partition, partition.leader_epoch)
+            elif partition.topic == TRANSACTIONS_TOPIC:
+                self._transactions.on_election(partition.partition, partition.leader_epoch)
         for partition in followers:
             if partition.topic == OFFSETS_TOPIC:
                 self._groups.on_resignation(partition.partition, partition.leader_epoch)
+            elif partition.topic == TRANSACTIONS_TOPIC:
+                self._transactions.on_resignation(partition.partition, partition.leader_epoch)
 
     def _log_dir_failed(self, log_dir: str) -> None:
         self._replicas.handle_log_dir_failure(log_dir)

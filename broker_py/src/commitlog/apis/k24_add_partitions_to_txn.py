@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AddPartitionsToTxn (24), versions 0-5.
+
+Behaviour (KafkaApis.handleAddPartitionsToTxnRequest):
+- versions 0-3 are a producer's, with one transaction; 4 and above another broker's, with several, each of
+  which may be verify-only: are these partitions in the ongoing transaction? (KIP-890);
+- all partitions of a transaction are added or none: one that does not exist is UNKNOWN_TOPIC_OR_PARTITION,
+  and then the others are OPERATION_NOT_ATTEMPTED;
+- what goes wrong at the coordinator is the error of every partition.
+
+Versions: 2 PRODUCER_FENCED may be answered, which before is INVALID_PRODUCER_EPOCH; 3 flexible; 4 batches
+and verification; 5 TRANSACTION_ABORTABLE may be answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping
+
+from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.transactions import known_to
+from commitlog.transactions.metadata import TopicPartition
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode
+from commitlog.wire.messages.add_partitions_to_txn_request import (
+    AddPartitionsToTxnRequest,
+    AddPartitionsToTxnTopic,
+    AddPartitionsToTxnTransaction,
+)
+from commitlog.wire.messages.add_partitions_to_txn_response import (
+    AddPartitionsToTxnPartitionResult,
+    AddPartitionsToTxnResponse,
+    AddPartitionsToTxnResult,
+    AddPartitionsToTxnTopicResult,
+)
+
+BATCHED_VERSION = 4
+
+Errors = Mapping[TopicPartition, ErrorCode]
+
+
+def handle(
+    services: Services, context: RequestContext, request: AddPartitionsToTxnRequest
+) -> AddPartitionsToTxnResponse | Awaitable[AddPartitionsToTxnResponse]:
+    version = context.api_version
+    transactions = [
+        (one.transactional_id, _add(services, version, one)) for one in _transactions(request, version)
+    ]
+    if any(isinstance(outcome, asyncio.Future) for _, (outcome, _) in transactions):
+        return _respond_later(version, transactions)
+    return _response(version, [(name, _done(outcome, found)) for name, (outcome, found) in transactions])
+
+
+Outcome = tuple["Errors | ErrorCode | asyncio.Future[ErrorCode]", list[TopicPartition]]
+
+
+def _transactions(request: AddPartitionsToTxnRequest, version: int) -> list[AddPartitionsToTxnTransaction]:
+    if version >= BATCHED_VERSION:
+        return request.transactions
+    return [
+        AddPartitionsToTxnTransaction(
+            transactional_id=request.v3_and_below_transactional_id,
+            producer_id=request.v3_and_below_producer_id,
+            producer_epoch=request.v3_and_below_producer_epoch,
+            topics=request.v3_and_below_topics,
+        )
+    ]
+
+
+def _add(services: Services, version: int, transaction: AddPartitionsToTxnTransaction) -> Outcome:
+    partitions = _partitions(transaction.topics)
+    missing = [one for one in partitions if services.metadata.partition_state(*one) is None]
+    if missing:
+        errors = dict.fromkeys(partitions, ErrorCode.OPERATION_NOT_ATTEMPTED)
+        return errors | dict.fromkeys(missing, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION), partitions
+    name, producer_id, epoch = (
+        transaction.transactional_id,
+        transaction.producer_id,
+        transaction.producer_epoch,
+    )
+    if transaction.verify_only:
+        return services.transactions.verify_partitions(name, producer_id, epoch, partitions), partitions
+    outcome = services.transactions.add_partitions(name, producer_id, epoch, partitions)
+    return known_to(version, outcome) if isinstance(outcome, ErrorCode) else outcome, partitions
+
+
+def _partitions(topics: Iterable[AddPartitionsToTxnTopic]) -> list[TopicPartition]:
+    return [(topic.name, index) for topic in topics for index in topic.partitions]
+
+
+def _done(outcome: Errors | ErrorCode | asyncio.Future[ErrorCode], found: list[TopicPartition]) -> Errors:
+    assert not isinstance(outcome, asyncio.Future)
+    return dict.fromkeys(found, outcome) if isinstance(outcome, ErrorCode) else outcome
+
+
+async def _respond_later(version: int, transactions: list[tuple[str, Outcome]]) -> AddPartitionsToTxnResponse:
+    results = []
+    for name, (outcome, found) in transactions:
+        if isinstance(outcome, asyncio.Future):
+            outcome = known_to(version, await outcome)
+        results.append((name, _done(outcome, found)))
+    return _response(version, results)
+
+
+def _response(version: int, results: list[tuple[str, Errors]]) -> AddPartitionsToTxnResponse:
+    if version < BATCHED_VERSION:
+        return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=_topics(results[0][1]))
+    return AddPartitionsToTxnResponse(
+        results_by_transaction=[
+            AddPartitionsToTxnResult(transactional_id=name, topic_results=_topics(errors))
+            for name, errors in results
+        ]
+    )
+
+
+def _topics(errors: Errors) -> list[AddPartitionsToTxnTopicResult]:
+    topics: dict[str, AddPartitionsToTxnTopicResult] = {}
+    for (topic, index), error in errors.items():
+        if topic not in topics:
+            topics[topic] = AddPartitionsToTxnTopicResult(name=topic)
+        topics[topic].results_by_partition.append(
+            AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=error)
+        )
+    return list(topics.values())
+
+
+def error_response(
+    request: AddPartitionsToTxnRequest, code: ErrorCode, message: str | None
+) -> AddPartitionsToTxnResponse:
+    """Up to version 3 the error of every partition, from 4 on one of the whole."""
+    partitions = _partitions(request.v3_and_below_topics)
+    return AddPartitionsToTxnResponse(
+        error_code=code, results_by_topic_v3_and_below=_topics(dict.fromkeys(partitions, code))
+    )
+
+
+API = Api(ApiKey.ADD_PARTITIONS_TO_TXN, 0, 5, handle, error_response=error_response)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TxnOffsetCommit (28), versions 0-4.
+
+Behaviour (KafkaApis.handleTxnOffsetCommitRequest):
+- partitions that the metadata cache does not know are UNKNOWN_TOPIC_OR_PARTITION, the others go to the group
+  coordinator, which writes them as part of the producer's transaction;
+- from version 3 on the consumer's member id and generation fence a consumer that has lost its partitions
+  (KIP-447).
+
+Versions: 2 leader epoch, and COORDINATOR_LOAD_IN_PROGRESS may be answered, which before is
+COORDINATOR_NOT_AVAILABLE (KAFKA-7296); 3 flexible; 4 TRANSACTION_ABORTABLE may be answered (KIP-890).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.transactions import later
+from commitlog.groups.transactional import txn_commit_response
+from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode
+from commitlog.wire.messages.txn_offset_commit_request import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestTopic,
+)
+from commitlog.wire.messages.txn_offset_commit_response import (
+    TxnOffsetCommitResponse,
+    TxnOffsetCommitResponsePartition,
+    TxnOffsetCommitResponseTopic,
+)
+
+LOADING_VERSION = 2
+
+
+def handle(
+    services: Services, context: RequestContext, request: TxnOffsetCommitRequest
+) -> TxnOffsetCommitResponse | Awaitable[TxnOffsetCommitResponse]:
+    refused, known = _split(services, request)
+    if not known:
+        return TxnOffsetCommitResponse(topics=refused)
+    request.topics = known
+
+    def respond(answer: TxnOffsetCommitResponse) -> TxnOffsetCommitResponse:
+        answer.topics = _merge(refused, answer.topics)
+        if context.api_version < LOADING_VERSION:
+            _hide_loading(answer)
+        return answer
+
+    return later(services.groups.txn_commit_offsets(request), respond)
+
+
+def _split(
+    services: Services, request: TxnOffsetCommitRequest
+) -> tuple[list[TxnOffsetCommitResponseTopic], list[TxnOffsetCommitRequestTopic]]:
+    """Answers for partitions that do not exist, and the topics with those that do."""
+    refused: list[TxnOffsetCommitResponseTopic] = []
+    known: list[TxnOffsetCommitRequestTopic] = []
+    for topic in request.topics:
+        exists = services.metadata.partitions(topic.name)
+        missing = [one.partition_index for one in topic.partitions if one.partition_index not in exists]
+        if missing:
+            refused.append(
+                TxnOffsetCommitResponseTopic(
+                    name=topic.name,
+                    partitions=[
+                        TxnOffsetCommitResponsePartition(
+                            partition_index=index, error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+                        )
+                        for index in missing
+                    ],
+                )
+            )
+            topic.partitions = [one for one in topic.partitions if one.partition_index in exists]
+        if topic.partitions:
+            known.append(topic)
+    return refused, known
+
+
+def _merge(
+    refused: list[TxnOffsetCommitResponseTopic], answered: list[TxnOffsetCommitResponseTopic]
+) -> list[TxnOffsetCommitResponseTopic]:
+    """One entry a topic, as TxnOffsetCommitResponse.Builder.merge makes it."""
+    topics = {topic.name: topic for topic in refused}
+    for topic in answered:
+        if topic.name in topics:
+            topics[topic.name].partitions.extend(topic.partitions)
+        else:
+            topics[topic.name] = topic
+    return list(topics.values())
+
+
+def _hide_loading(answer: TxnOffsetCommitResponse) -> None:
+    for topic in answer.topics:
+        for partition in topic.partitions:
+            if partition.error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+                partition.error_code = ErrorCode.COORDINATOR_NOT_AVAILABLE
+
+
+def error_response(
+    request: TxnOffsetCommitRequest, code: ErrorCode, message: str | None
+) -> TxnOffsetCommitResponse:
+    return txn_commit_response(request, code)
+
+
+API = Api(ApiKey.TXN_OFFSET_COMMIT, 0, 4, handle, error_response=error_response)
