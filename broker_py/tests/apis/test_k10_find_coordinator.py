@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import pytest
 
-from commitlog.apis.k10_find_coordinator import API, TRANSACTIONS_TOPIC
+from commitlog.apis.k10_find_coordinator import API
 from commitlog.groups.log_writer import OFFSETS_TOPIC
 from commitlog.groups.partitioning import partition_for
+from commitlog.transactions.log_writer import TRANSACTIONS_TOPIC
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.find_coordinator_request import FindCoordinatorRequest
 from tests.apis.group_services import Broker, versions
+from tests.apis.transaction_services import TransactionBroker
 from tests.groups.virtual_loop import in_virtual_time
 
 E = ErrorCode
@@ -78,23 +80,15 @@ async def test_partition_without_a_leader() -> None:
 
 @pytest.mark.parametrize("version", versions(API, 1))
 @in_virtual_time
-async def test_transactions_have_no_coordinator_where_nobody_made_their_topic(version: int) -> None:
-    broker = await Broker().started()
+async def test_transactional_ids_are_found_by_a_topic_of_their_own(version: int) -> None:
+    broker = await TransactionBroker().started()
     broker.tell_offsets_topic()
     assert await find(broker, "t", version, key_type=1) == (E.COORDINATOR_NOT_AVAILABLE, *NOWHERE)
-    assert broker.auto_topics.asked == []
-
-
-@pytest.mark.parametrize("version", versions(API, 1))
-@in_virtual_time
-async def test_coordinator_of_a_transaction_may_be_a_fellow_broker(version: int) -> None:
-    broker = await Broker().started()
-    leaders = [0, 1, 1]
-    broker.tell_metadata({TRANSACTIONS_TOPIC: leaders})
-    for transaction in ("a", "b", "c", "transaction"):
-        leader = leaders[partition_for(transaction, 3)]
-        found = await find(broker, transaction, version, key_type=1)
-        assert found == (E.NONE, leader, f"kafka{leader}", 9092)
+    assert broker.auto_topics.asked == [TRANSACTIONS_TOPIC]
+    broker.tell_metadata({TRANSACTIONS_TOPIC: [0, 1, 0, 1, 0]})
+    for name in ("a", "b", "txn"):
+        leader = partition_for(name, 5) % 2
+        assert await find(broker, name, version, key_type=1) == (E.NONE, leader, f"kafka{leader}", 9092)
 
 
 @pytest.mark.parametrize(("version", "error"), [(5, E.INVALID_REQUEST), (6, E.COORDINATOR_NOT_AVAILABLE)])

@@ -22,6 +22,8 @@ from commitlog.apis import (
     k02_list_offsets,
     k21_delete_records,
     k23_offset_for_leader_epoch,
+    k27_write_txn_markers,
+    k61_describe_producers,
 )
 from commitlog.apis.registry import Api
 from commitlog.config.broker import BrokerConfig
@@ -71,6 +73,8 @@ APIS: dict[int, Api] = {
         k02_list_offsets.API,
         k21_delete_records.API,
         k23_offset_for_leader_epoch.API,
+        k27_write_txn_markers.API,
+        k61_describe_producers.API,
     )
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A coordinator with a replica manager in memory, and partition leaders that take markers as they are told."""
+"""A coordinator with a replica manager in memory, and partition leaders that take markers as told."""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def test_value_of_an_ongoing_one() -> None:
         "0000000000000009 0000000000000009"
     )
     read = read_value("id", data)
-    assert (read.state, read.partitions) == (TransactionState.ONGOING, {("a", 0), ("a", 2), ("b", 1)})
+    assert read.state is TransactionState.ONGOING
+    assert read.partitions == {("a", 0), ("a", 2), ("b", 1)}
     assert (read.producer_id, read.producer_epoch, read.timeout_ms) == (7, 2, 60_000)
     assert (read.start_ms, read.last_update_ms, read.pending) == (9, 9, None)
 

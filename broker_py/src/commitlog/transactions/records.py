@@ -7,7 +7,6 @@ transaction.version, which a ZooKeeper cluster does not have; both are read. No 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 
 from commitlog.transactions.metadata import (
@@ -17,13 +16,12 @@ from commitlog.transactions.metadata import (
     Transition,
 )
 from commitlog.wire.codec import MalformedMessage
-from commitlog.wire.frames import decode_record, encode_record
+from commitlog.wire.frames import decode_record, encode_record, record_version
 from commitlog.wire.messages.transaction_log_key import TransactionLogKey
 from commitlog.wire.messages.transaction_log_value import PartitionsSchema, TransactionLogValue
 
 _KEY_VERSION = 0
 _VALUE_VERSION = 0
-_VERSION = struct.Struct(">h")
 
 
 def transaction_key(transactional_id: str) -> bytes:
@@ -54,9 +52,7 @@ def _by_topic(partitions: Iterable[TopicPartition]) -> list[PartitionsSchema]:
 
 def read_key(data: bytes) -> str | int:
     """The transactional id, or the version of a kind of key that is not ours."""
-    if len(data) < _VERSION.size:
-        raise MalformedMessage(f"{len(data)} bytes hold no version")
-    version: int = _VERSION.unpack_from(data)[0]
+    version = record_version(data)
     if version != _KEY_VERSION:
         return version
     return decode_record(TransactionLogKey, data).transactional_id
