@@ -62,6 +62,7 @@ class Broker:
             coordination=self.zookeeper,
             auto_topics=self.auto_topics,
             producer_ids=self.producer_ids,
+            verifier=SimpleNamespace(is_enabled=False),
         )
 
     async def started(self) -> Broker:

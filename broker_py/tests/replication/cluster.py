@@ -158,6 +158,7 @@ class Node:
             broker_id=self.id,
             metadata=metadata,
             replicas=self.replicas,
+            verifier=SimpleNamespace(is_enabled=False),
             fetch_sessions=FetchSessionCache(1000, 120_000, now_ms, rng),
             now_ms=now_ms,
             rng=rng,

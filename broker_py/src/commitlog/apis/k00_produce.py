@@ -3,22 +3,25 @@
 
 Behaviour (KafkaApis.handleProduceRequest, ProduceRequest.validateRecords): each partition is checked and
 appended by itself. With acks=0 nothing is answered, and an error closes the connection, so that the producer
-notices. With acks=-1 the answer waits until the high watermark has passed the records, or timeoutMs.
+notices. With acks=-1 the answer waits until the high watermark has passed the records, or timeoutMs. Records
+that open a transaction in a partition wait for the transaction's coordinator to confirm it (KIP-890).
 
 Versions: 0-2 message sets v0 and v1; 1 throttle time; 2 append time; 3 one batch v2 a partition,
 transactional id; 5 log start offset; 7 zstd; 8 record errors and error message; 9 flexible; 10 the current
-leader in a NOT_LEADER_OR_FOLLOWER; 11 no change on the wire (KIP-890).
+leader in a NOT_LEADER_OR_FOLLOWER; 11 TRANSACTION_ABORTABLE may be answered (KIP-890).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.verification import refusals, unverified
 from commitlog.replication.produce import AppendResult, Entry
+from commitlog.transactions.verification import Verification
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.produce_request import PartitionProduceData, ProduceRequest
@@ -34,6 +37,9 @@ from commitlog.wire.messages.produce_response import (
 ADMIN_CLIENT_ID = "__admin_client"
 """The client id with which Kafka's own tools may write into internal topics (AdminUtils.ADMIN_CLIENT_ID)."""
 
+ABORTABLE_VERSION = 11
+"""From here on TRANSACTION_ABORTABLE may be answered."""
+
 _HEAD = struct.Struct(">iibIh")  # from byte 8: length, leader epoch, magic, crc, attributes
 _HEAD_END = 8 + _HEAD.size
 _LOG_OVERHEAD = 12
@@ -46,7 +52,7 @@ _NO_LEADER = LeaderIdAndEpoch()
 
 def handle(
     services: Services, context: RequestContext, request: ProduceRequest
-) -> ProduceResponse | Awaitable[ProduceResponse] | None:
+) -> ProduceResponse | Awaitable[ProduceResponse | None] | None:
     if request.transactional_id is None and _has_transactional_records(request):
         failed = error_response(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None)
         if failed is None:
@@ -69,6 +75,39 @@ def handle(
                 entries.append((name, data.index, records))
             else:
                 refused[name, data.index] = AppendResult(error)
+    if request.transactional_id is not None and (asked := unverified(services, entries)):
+        return _verify_and_append(services, context, request, entries, refused, asked)
+    return _append(services, context, request, entries, refused)
+
+
+async def _verify_and_append(
+    services: Services,
+    context: RequestContext,
+    request: ProduceRequest,
+    entries: list[Entry],
+    refused: dict[tuple[str, int], AppendResult],
+    asked: list[Verification],
+) -> ProduceResponse | None:
+    # Waiting gives the connection's buffer away.
+    kept = [(topic, index, bytearray(records)) for topic, index, records in entries]
+    refused |= await refusals(
+        services,
+        request.transactional_id or "",
+        asked,
+        knows_abortable=context.api_version >= ABORTABLE_VERSION,
+    )
+    verified = [entry for entry in kept if entry[:2] not in refused]
+    answer = _append(services, context, request, verified, refused)
+    return await answer if isinstance(answer, Awaitable) else answer
+
+
+def _append(
+    services: Services,
+    context: RequestContext,
+    request: ProduceRequest,
+    entries: Sequence[Entry],
+    refused: dict[tuple[str, int], AppendResult],
+) -> ProduceResponse | Awaitable[ProduceResponse] | None:
     outcome = services.replicas.append_records(
         acks=request.acks,
         timeout_ms=request.timeout_ms,

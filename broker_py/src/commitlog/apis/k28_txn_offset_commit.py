@@ -5,7 +5,8 @@ Behaviour (KafkaApis.handleTxnOffsetCommitRequest):
 - partitions that the metadata cache does not know are UNKNOWN_TOPIC_OR_PARTITION, the others go to the group
   coordinator, which writes them as part of the producer's transaction;
 - from version 3 on the consumer's member id and generation fence a consumer that has lost its partitions
-  (KIP-447).
+  (KIP-447);
+- what would open the transaction in the offsets partition waits for its coordinator to confirm it (KIP-890).
 
 Versions: 2 leader epoch, and COORDINATOR_LOAD_IN_PROGRESS may be answered, which before is
 COORDINATOR_NOT_AVAILABLE (KAFKA-7296); 3 flexible; 4 TRANSACTION_ABORTABLE may be answered (KIP-890).
@@ -13,12 +14,16 @@ COORDINATOR_NOT_AVAILABLE (KAFKA-7296); 3 flexible; 4 TRANSACTION_ABORTABLE may 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Callable
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.transactions import later
+from commitlog.apis.verification import begin_verification
+from commitlog.groups.log_writer import OFFSETS_TOPIC
 from commitlog.groups.transactional import txn_commit_response
+from commitlog.transactions.verification import Verification
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.txn_offset_commit_request import (
@@ -32,6 +37,7 @@ from commitlog.wire.messages.txn_offset_commit_response import (
 )
 
 LOADING_VERSION = 2
+ABORTABLE_VERSION = 4
 
 
 def handle(
@@ -48,7 +54,37 @@ def handle(
             _hide_loading(answer)
         return answer
 
+    if services.verifier.is_enabled:
+        partition = (OFFSETS_TOPIC, services.groups.partition_for(request.group_id))
+        asked = begin_verification(services, partition, request.producer_id, request.producer_epoch)
+        if asked is not None:
+            return _verify_and_commit(services, context, request, asked, respond)
     return later(services.groups.txn_commit_offsets(request), respond)
+
+
+async def _verify_and_commit(
+    services: Services,
+    context: RequestContext,
+    request: TxnOffsetCommitRequest,
+    asked: Verification,
+    respond: Callable[[TxnOffsetCommitResponse], TxnOffsetCommitResponse],
+) -> TxnOffsetCommitResponse:
+    errors = await services.verifier.verify(
+        request.transactional_id,
+        request.producer_id,
+        request.producer_epoch,
+        [asked.partition],
+        knows_abortable=context.api_version >= ABORTABLE_VERSION,
+    )
+    error = errors[asked.partition]
+    if error is ErrorCode.NONE and not asked.still_holds():
+        error = ErrorCode.INVALID_TXN_STATE
+    if error is ErrorCode.NETWORK_EXCEPTION:
+        error = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS  # which makes clients of every age try again
+    if error is not ErrorCode.NONE:
+        return respond(txn_commit_response(request, error))
+    answer = services.groups.txn_commit_offsets(request)
+    return respond(await answer if isinstance(answer, asyncio.Future) else answer)
 
 
 def _split(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from commitlog.storage.disk import Disk
     from commitlog.storage.log_manager import LogManager
     from commitlog.transactions.coordinator import TransactionCoordinator
+    from commitlog.transactions.verification import TransactionVerifier
     from commitlog.wire.errors import ErrorCode
     from commitlog.wire.frames import RequestHeader
 
@@ -78,6 +79,7 @@ class Services:
     replicas: ReplicaManager
     groups: GroupCoordinator
     transactions: TransactionCoordinator
+    verifier: TransactionVerifier
     controller: KafkaController
     coordination: Coordination
     topic_admin: TopicAdmin

@@ -52,6 +52,7 @@ from commitlog.server.room_settings import connection_limits, log_settings
 from commitlog.server.topic_configs import TopicConfigRepository
 from commitlog.storage.log_manager import LogManager, StorageError
 from commitlog.transactions.coordinator import TRANSACTIONS_TOPIC, TransactionCoordinator
+from commitlog.transactions.verification import TransactionVerifier
 from commitlog.wire.client import BrokerConnection
 
 if TYPE_CHECKING:
@@ -227,6 +228,7 @@ class Broker:
             connect=self._connect_to_endpoint,
             now_ms=now_ms,
         )
+        self._verifier = TransactionVerifier(config, self._transactions, metadata, self._connect_to_endpoint)
         self._auto_topics = AutoTopicCreation(
             config,
             metadata,
@@ -246,6 +248,7 @@ class Broker:
             replicas=self._replicas,
             groups=self._groups,
             transactions=self._transactions,
+            verifier=self._verifier,
             controller=self._controller,
             coordination=self._coordination,
             topic_admin=topic_admin,
@@ -439,6 +442,7 @@ class Broker:
             await listener.stop()
         await self._auto_topics.stop()
         await self._producer_ids.stop()
+        self._verifier.close()
         self._controller_client.close()
 
     async def _stop_registering(self) -> None:

@@ -80,6 +80,8 @@ class ProducerStates:
         self.entries: dict[int, ProducerEntry] = {}
         self._ongoing: dict[int, int] = {}  # first offset to producer id, in growing order
         self._unreplicated: dict[int, int] = {}  # first to last offset of ended ones above the high watermark
+        self._verifying: dict[int, tuple[int, object]] = {}  # producer id to epoch and guard
+        self._stale_verifications: dict[int, tuple[int, object]] = {}
         self.map_end_offset = 0
         self.first_unstable_offset: int | None = None
 
@@ -155,6 +157,33 @@ class ProducerStates:
                 f"partition {self._name}: {parsed[1]} (zombie), {entry.coordinator_epoch} (current)",
             )
 
+    # ---- transactions that the coordinator is asked about before they begin here (KIP-890)
+
+    def begin_verification(self, producer_id: int, producer_epoch: int) -> object | None:
+        """A guard for the producer's next transaction; None when that is open here already."""
+        if self._has_open_transaction(producer_id, producer_epoch):
+            return None
+        known = self._verifying.get(producer_id)
+        if known is not None and known[0] == producer_epoch:
+            return known[1]
+        guard = object()
+        self._verifying[producer_id] = producer_epoch, guard
+        return guard
+
+    def is_verified(self, producer_id: int, producer_epoch: int, guard: object) -> bool:
+        """Has no marker come since the guard was given out? Or else the transaction has begun meanwhile."""
+        return self._verifying.get(producer_id) == (producer_epoch, guard) or self._has_open_transaction(
+            producer_id, producer_epoch
+        )
+
+    def _has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        entry = self.entries.get(producer_id)
+        return (
+            entry is not None
+            and entry.producer_epoch == producer_epoch
+            and entry.txn_first_offset is not None
+        )
+
     # ---- after an append, and when a log is scanned
 
     def add_batch(self, header: BatchHeader) -> None:
@@ -167,6 +196,7 @@ class ProducerStates:
         )
         entry.last_timestamp = header.max_timestamp
         if header.is_transactional and entry.txn_first_offset is None:
+            self._verifying.pop(header.producer_id, None)
             entry.txn_first_offset = header.base_offset
             self._ongoing[header.base_offset] = header.producer_id
             self._update_first_unstable()
@@ -177,6 +207,7 @@ class ProducerStates:
         if parsed is None:
             return None
         committed, coordinator_epoch = parsed
+        self._verifying.pop(header.producer_id, None)
         entry = self._entry_of(header.producer_id, header.producer_epoch)
         entry.coordinator_epoch = coordinator_epoch
         entry.last_timestamp = marker.timestamp
@@ -235,12 +266,18 @@ class ProducerStates:
         expired = [pid for pid, entry in self.entries.items() if self.is_expired(entry, now_ms)]
         for producer_id in expired:
             del self.entries[producer_id]
+        # Guards of producers that never wrote go when they are here for a second round.
+        for producer_id, guard in self._stale_verifications.items():
+            if self._verifying.get(producer_id) == guard:
+                del self._verifying[producer_id]
+        self._stale_verifications = dict(self._verifying)
 
     def clear(self, offset: int) -> None:
         """Forget everything; the state is that of offset."""
         self.entries.clear()
         self._ongoing.clear()
         self._unreplicated.clear()
+        self._verifying.clear()
         self.first_unstable_offset = None
         self.map_end_offset = offset
 
