@@ -150,3 +150,35 @@ async def test_keys_of_a_later_version_are_left_alone() -> None:
     harness.replicas.log(partition).append(build_batch([(0, b"\x00\x09later", b"x", ())]))
     await harness.started()
     assert harness.initialized() == (1000, 0)
+
+
+@in_virtual_time
+async def test_a_successor_waits_to_be_told_of_the_partitions() -> None:
+    harness = await Harness().started()
+    producer = harness.ongoing(TP0)
+    harness.leaders[1].unreachable = True
+    assert harness.end(producer) is E.NONE
+    successor = Harness(replicas=harness.replicas)
+    await harness.coordinator.stop()
+    successor.tell_metadata({"topic": [-2, -2]})
+    await successor.started(1)
+    await successor.pass_ms(5_000)
+    assert successor.state() == "PrepareCommit"
+    successor.tell_metadata({"topic": [2, 2]})
+    await successor.pass_ms(200)
+    assert successor.leaders[2].markers == [(1000, 0, True, 1, (TP0,))]
+    assert successor.state() == "CompleteCommit"
+
+
+@in_virtual_time
+async def test_a_successor_gives_partitions_that_are_gone_up_in_the_end() -> None:
+    harness = await Harness().started()
+    producer = harness.ongoing(TP0)
+    harness.leaders[1].unreachable = True
+    assert harness.end(producer) is E.NONE
+    successor = Harness(replicas=harness.replicas)
+    await harness.coordinator.stop()
+    successor.tell_metadata({"topic": [-2, -2]})
+    await successor.started(1)
+    await successor.pass_ms(11_000)
+    assert successor.state() == "CompleteCommit"

@@ -170,7 +170,7 @@ class TransactionCoordinator:
             for metadata in replay.transactions.values():
                 if metadata.state in (_State.PREPARE_COMMIT, _State.PREPARE_ABORT):
                     committed = metadata.state is _State.PREPARE_COMMIT
-                    self._markers.add(metadata, coordinator_epoch, committed=committed)
+                    self._markers.add(metadata, coordinator_epoch, committed=committed, is_loaded=True)
 
     # -- InitProducerId
 

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("commitlog.transactions.markers")
 
 RETRY_BACKOFF_MS = 100
+PATIENCE_MS = 10_000
 NO_BROKER = -1
-"""The leader is known, but not where to find it now."""
+"""Nobody is known to take the marker now."""
 
 _RETRIABLE = frozenset(
     {
@@ -73,6 +74,8 @@ class PendingCompletion:
     coordinator_epoch: int
     committed: bool
     transition: Transition
+    patient_until: float
+    """Until then a partition that nobody has told us of may be one that exists."""
 
     @property
     def transactional_id(self) -> str:
@@ -113,10 +116,25 @@ class MarkerChannel:
         self._completions_again: list[PendingCompletion] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, metadata: TransactionMetadata, coordinator_epoch: int, *, committed: bool) -> None:
-        """Begin to complete a transaction in PrepareCommit or PrepareAbort."""
+    def add(
+        self,
+        metadata: TransactionMetadata,
+        coordinator_epoch: int,
+        *,
+        committed: bool,
+        is_loaded: bool = False,
+    ) -> None:
+        """Begin to complete a transaction in PrepareCommit or PrepareAbort.
+
+        One that was loaded from the log may name partitions that the controller has not told us of yet: a
+        broker that has just started is elected before it knows the cluster. To take them for deleted, as
+        Kafka does at once, would leave their transaction open for good.
+        """
         transition = metadata.finish(self._now_ms())
-        completion = PendingCompletion(metadata, coordinator_epoch, committed, transition)
+        patient_until = asyncio.get_running_loop().time()
+        if is_loaded:
+            patient_until += PATIENCE_MS / 1000
+        completion = PendingCompletion(metadata, coordinator_epoch, committed, transition, patient_until)
         self._pending[completion.transactional_id] = completion
         self._route(completion, metadata.partitions)
         self._complete_if_done(completion)
@@ -143,8 +161,12 @@ class MarkerChannel:
 
     def _route(self, completion: PendingCompletion, partitions: Iterable[TopicPartition]) -> None:
         by_broker: dict[int, list[TopicPartition]] = {}
+        is_patient = asyncio.get_running_loop().time() < completion.patient_until
         for partition in sorted(partitions):
             state = self._metadata.partition_state(*partition)
+            if state is None and is_patient:
+                by_broker.setdefault(NO_BROKER, []).append(partition)
+                continue
             if state is None:
                 logger.info(
                     "Couldn't find leader endpoint for partition %s-%d while trying to send transaction "
