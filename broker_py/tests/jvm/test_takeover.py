@@ -315,7 +315,7 @@ def read_table(cluster: MixedCluster) -> dict[str, str]:
 def test_transactions_written_to_a_jvm_leader_are_read_from_a_python_leader(
     zookeeper: ZooKeeperProcess, tools: KafkaTools, tmp_path: Path
 ) -> None:
-    """Python brokers coordinate no transactions, but keep them: committed, aborted and open ones."""
+    """The coordinator is the JVM broker all the time: committed, aborted and open transactions."""
     settings = {"transaction_state_log_num_partitions": "1", "offsets_topic_num_partitions": "1"}
     with mixed_cluster(tmp_path, zookeeper, [JVM, PYTHON], **settings) as cluster:
         jvm, python = cluster.brokers
