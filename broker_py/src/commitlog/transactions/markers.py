@@ -240,8 +240,15 @@ class MarkerChannel:
         try:
             link = await self._link(broker_id)
             response = await link.send(_request(markers))
-        except (OSError, TimeoutError, KafkaError) as reason:
-            logger.info("Transaction markers could not be sent to broker %d, retrying: %s", broker_id, reason)
+        except Exception as reason:  # whatever it is, a marker is not to be lost
+            expected = isinstance(reason, OSError | TimeoutError | KafkaError)
+            logger.log(
+                logging.INFO if expected else logging.ERROR,
+                "Transaction markers could not be sent to broker %d, retrying: %s",
+                broker_id,
+                reason,
+                exc_info=None if expected else reason,
+            )
             self._close(broker_id)
             for marker in markers:
                 self._try_again(marker)
