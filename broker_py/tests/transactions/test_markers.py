@@ -138,3 +138,19 @@ async def test_whoever_resigns_stops_sending() -> None:
     await harness.pass_ms(10_000)
     assert harness.leaders[1].markers == []
     assert harness.logged()[-1] == "PrepareCommit"
+
+
+@in_virtual_time
+async def test_an_answer_that_comes_after_the_resignation_changes_nothing() -> None:
+    harness = await Harness().started()
+    producer = harness.ongoing()
+    metadata = harness.metadata_of()
+    gate = harness.leaders[1].gate = asyncio.Event()
+    assert harness.end(producer) is E.NONE
+    await settle()
+    harness.coordinator.on_resignation(harness.coordinator.partition_for("txn"), 1)
+    gate.set()
+    await harness.pass_ms(1_000)
+    assert len(harness.leaders[1].markers) == 1
+    assert metadata.partitions == {TP0}
+    assert harness.logged()[-1] == "PrepareCommit"
