@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import heapq
 import random
 import socket
 from collections.abc import Callable, Coroutine
@@ -92,8 +93,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         handle = super().call_soon(callback, *args, context=context)
-        if _of_a_dead_host(handle):
+        life = handle._context.get(LIFE)
+        if life is None:
+            return handle
+        if not life.alive:
             handle.cancel()
+        elif life.held is not None:
+            self._ready.pop()
+            life.held.append(handle)
         return handle
 
     def call_at(
@@ -104,8 +111,16 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         timer = super().call_at(when, callback, *args, context=context)
-        if _of_a_dead_host(timer):
+        life = timer._context.get(LIFE)
+        if life is None:
+            return timer
+        if not life.alive:
             timer.cancel()
+        elif life.held is not None:
+            self._scheduled.remove(timer)
+            heapq.heapify(self._scheduled)
+            timer._scheduled = False
+            life.held.append(timer)
         return timer
 
     def create_task(
@@ -122,6 +137,35 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         for handle in [*self._ready, *self._scheduled]:
             if handle._context.get(LIFE) is life:
                 handle.cancel()
+
+    def hold_life(self, life: Life) -> None:
+        """A process stops: put aside everything of it that is ready or has a time."""
+        life.held = []
+        for index, handle in enumerate(self._ready):
+            if handle._context.get(LIFE) is life:
+                life.held.append(handle)
+                # The loop counts what is ready before it goes through it: the place must not vanish.
+                self._ready[index] = placeholder = asyncio.Handle(_nothing, (), self)
+                placeholder.cancel()
+        timers = [timer for timer in self._scheduled if timer._context.get(LIFE) is life]
+        for timer in timers:
+            timer._scheduled = False
+        life.held += sorted(timers)
+        self._scheduled = [timer for timer in self._scheduled if timer._context.get(LIFE) is not life]
+        heapq.heapify(self._scheduled)
+        self._timer_cancelled_count = sum(timer._cancelled for timer in self._scheduled)
+
+    def release_life(self, life: Life) -> None:
+        """A process goes on: what was ready runs first, then the timers that are over."""
+        held, life.held = life.held or [], None
+        for handle in held:
+            if handle._cancelled:
+                continue
+            if isinstance(handle, asyncio.TimerHandle):
+                handle._scheduled = True
+                heapq.heappush(self._scheduled, handle)
+            else:
+                self._ready.append(handle)
 
     # -- doors
 
@@ -179,6 +223,5 @@ def _end(loop: SimulatedLoop) -> None:
         loop.close()
 
 
-def _of_a_dead_host(handle: asyncio.Handle) -> bool:
-    life = handle._context.get(LIFE)
-    return life is not None and not life.alive
+def _nothing() -> None:
+    pass

@@ -15,11 +15,11 @@ import contextvars
 import errno
 import random
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tests.simulation.transport import Pipe, SimulatedServer, SimulatedTransport
+from tests.simulation.transport import Pipe, Signal, SimulatedServer, SimulatedTransport
 
 if TYPE_CHECKING:
     from tests.simulation.loop import SimulatedLoop
@@ -54,6 +54,8 @@ class Life:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.alive = True
+        self.held: list[asyncio.Handle] | None = None
+        """While the process is paused: what it would have run by now, or later."""
         self.context = contextvars.Context()
         self.context.run(LIFE.set, self)
         self.listeners: dict[int, SimulatedServer] = {}
@@ -68,9 +70,14 @@ class Life:
     def tasks(self) -> list[asyncio.Task[Any]]:
         return list(self._tasks)
 
+    @property
+    def paused(self) -> bool:
+        return self.held is not None
+
     def end(self, loop: SimulatedLoop) -> None:
         """No code of this life runs from here on."""
         self.alive = False
+        self.held = None
         self.listeners.clear()
         loop.forget_life(self)
         for task in self._tasks:
@@ -125,6 +132,16 @@ class Host:
         for transport in transports:
             transport.power_lost()
 
+    def pause(self) -> None:
+        """kill -STOP: none of its code runs, but its kernel goes on accepting connections and data."""
+        if self.life.alive and not self.life.paused:
+            self._network.loop.hold_life(self.life)
+
+    def resume(self) -> None:
+        """kill -CONT: everything that was due comes at once."""
+        if self.life.paused:
+            self._network.loop.release_life(self.life)
+
     def boot(self) -> None:
         """A new process on the machine: a new life, with no memory of the old one but its disk."""
         assert not self.life.alive, f"{self.name} is running"
@@ -153,6 +170,9 @@ class Network:
         self._cut: set[tuple[str, str]] = set()
         self._stalled: dict[tuple[str, str], list[Pipe]] = {}
         self._dead: list[Life] = []
+        self._slowness: dict[str, float] = {}
+        self.on_arrival: Callable[[Host, Host, Sequence[bytes | Signal]], None] | None = None
+        """Told of everything that arrives: (source, target, segments)."""
         self.outside = self.add_host(OUTSIDE)
 
     # -- hosts
@@ -216,7 +236,19 @@ class Network:
         self._stalled.setdefault((pipe.source.name, pipe.target.name), []).append(pipe)
 
     def delay_s(self, source: Host, target: Host) -> float:
-        return 0.0001 if source is target else self.latency.draw(self.rng)
+        if source is target:
+            return 0.0001
+        slowness = max(self._slowness.get(source.name, 1.0), self._slowness.get(target.name, 1.0))
+        return self.latency.draw(self.rng) * slowness
+
+    def slow_down(self, host: Host, factor: float) -> None:
+        """Make everything to and from a host take that much longer; 1 is as usual."""
+        self._slowness[host.name] = factor
+
+    def break_connections(self, one: Host, other: Host) -> None:
+        """Reset every connection between two hosts; what is on the way is lost."""
+        for transport in list(one.life.transports):
+            transport.reset_if_to(other)
 
     # -- sockets
 

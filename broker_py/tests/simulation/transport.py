@@ -14,6 +14,7 @@ import errno
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class Pipe:
         if self._queue:
             self._schedule(self._queue[0][0])
         if arrived:
+            if self._network.on_arrival is not None:
+                self._network.on_arrival(self.source, self.target, arrived)
             self._receive(arrived)
 
 
@@ -138,7 +141,15 @@ class SimulatedTransport(asyncio.Transport):
         self._adopt(life)
         self._factory = server.factory
         self._out.send(Signal.ACCEPTED)
-        self._open()
+        self._as_host(self._open)
+
+    def _as_host(self, callback: Callable[[], Any]) -> None:
+        """Do what runs the host's code now, or when its process goes on."""
+        life = self._life
+        if life is not None and life.paused:
+            self._loop.call_soon(callback, context=life.context.copy())
+        else:
+            callback()
 
     def _open(self) -> None:
         def make() -> None:
@@ -178,7 +189,7 @@ class SimulatedTransport(asyncio.Transport):
                 self._out.send(Signal.RESET)
             return
         self._arrived.extend(segments)
-        self._pump()
+        self._as_host(self._pump)
 
     def _pump(self) -> None:
         """Hand what has arrived to the protocol, as far as it wants to read."""
@@ -275,7 +286,7 @@ class SimulatedTransport(asyncio.Transport):
             return
         if self._writing_paused and self.get_write_buffer_size() <= self._low:
             self._writing_paused = False
-            self._guarded(self._protocol.resume_writing)
+            self._as_host(lambda: self._guarded(self._protocol.resume_writing))
         if self._closing and not self.get_write_buffer_size():
             self._say_goodbye()
 
@@ -370,6 +381,17 @@ class SimulatedTransport(asyncio.Transport):
         self._closing = True
         if self._life is not None:
             self._life.transports.pop(self, None)
+
+    def reset_if_to(self, host: Host) -> None:
+        """The line forgets this connection, if it goes to that host: both ends are reset."""
+        peer = self._peer
+        if peer._host is not host or self._gone:
+            return
+        for end in (self, peer):
+            end._out.discard()
+            end._as_host(
+                partial(end._force_close, ConnectionResetError(errno.ECONNRESET, "Connection reset"))
+            )
 
     def process_died(self) -> None:
         """The kernel closes the socket of a dead process: an ordinary end, or a reset if data were unread."""

@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold in a simulated cluster at every moment, and at the end.
+
+- A leader epoch has one leader, and a broker's high watermark does not fall while it leads in an epoch.
+- What is below any replica's high watermark is committed: it is the same, byte for byte, below that of every
+  other, for ever, also where a broker restarts; leader epochs in it do not go back.
+- No replica drops what is committed (KIP-101, KIP-279).
+- A live member of the ISR has everything below the leader's high watermark (KIP-497).
+- Only the session that was last elected writes partition states, and writes them with its epoch; leader and
+  leader epoch change together.
+- No broker listens to a controller after it has heard of a later one.
+- What is acknowledged with acks=all is in min.insync.replicas logs.
+- What a consumer has read is committed.
+- At the end every broker knows leaders and ISRs, all replicas are equal and in sync; every record
+  acknowledged with acks=all and min.insync.replicas=2 is there, at the offset that was promised; what an
+  idempotent producer sent is there at most once and in its order; nothing else is there; the offsets that a
+  group committed are what it is told.
+
+A violation ends the simulation. So does an exception that the code under test did not expect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from commitlog.coordination import paths
+from commitlog.coordination.client import Create, Op, OpResult, SetData
+from commitlog.coordination.documents import PartitionState, decode_controller_epoch
+from commitlog.records.batch import decode_records, iterate_headers
+from tests.simulation.network import LIFE
+
+if TYPE_CHECKING:
+    from commitlog.replication.partition import Partition
+    from commitlog.storage.log import Log
+    from tests.simulation.cluster import Cluster, SimulatedBroker
+    from tests.simulation.workload import History
+
+TICK_S = 0.05
+MIN_ISR = 2
+
+Key = tuple[str, int]
+
+
+class Violation(AssertionError):
+    """Something that must never be, was."""
+
+
+class CommittedLog:
+    """One partition's history as first seen below a high watermark."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.end = 0
+        self.epoch = -1
+        self._positions: dict[int, int] = {0: 0}
+
+    def compare(self, key: Key, data: bytes, offset: int, who: object) -> None:
+        """A replica's bytes from an offset to its high watermark; what is new is committed from now on."""
+        at = self._positions.get(offset)
+        if at is None:
+            raise Violation(f"{key} on {who}: no batch begins at {offset}, where this replica has one")
+        common = min(len(data), len(self.data) - at)
+        if data[:common] != self.data[at : at + common]:
+            raise Violation(f"{key} on {who}: {difference(self.data[at : at + common], data[:common])}")
+        self._extend(key, data[common:], who)
+
+    def has(self, data: bytes, offset: int) -> bool:
+        """Whether these bytes begin, at this offset, with a batch that is committed."""
+        at = self._positions.get(offset)
+        first = next(iterate_headers(data), None)
+        return (
+            at is not None
+            and first is not None
+            and self.data[at : at + first[1].size] == data[: first[1].size]
+        )
+
+    def _extend(self, key: Key, data: bytes, who: object) -> None:
+        for _, header in iterate_headers(data):
+            if header.base_offset != self.end:
+                raise Violation(f"{key} on {who}: offset {header.base_offset} follows {self.end - 1}")
+            if header.leader_epoch < self.epoch:
+                raise Violation(
+                    f"{key} on {who}: leader epoch {header.leader_epoch} after {self.epoch} at {self.end}"
+                )
+            self.end = header.next_offset
+            self.epoch = header.leader_epoch
+        at = len(self.data)
+        self.data += data
+        for position, header in iterate_headers(data):
+            self._positions[header.next_offset] = at + position + header.size
+
+    def records(self) -> Iterator[tuple[int, bytes | None]]:
+        for at, header in iterate_headers(self.data):
+            for record in decode_records(self.data, at, header):
+                yield record.offset, record.key
+
+
+class Checker:
+    """Looks at all brokers every TICK_S, and at every write to ZooKeeper."""
+
+    def __init__(self, cluster: Cluster, history: History) -> None:
+        self._cluster = cluster
+        self._history = history
+        self._committed: dict[Key, CommittedLog] = {}
+        self._verified: dict[tuple[int, int, Key], int] = {}
+        self._leaders: dict[tuple[Key, int], int] = {}
+        self._watermarks: dict[tuple[int, int, Key, int], int] = {}
+        self._states: dict[Key, PartitionState] = {}
+        self._consumed: dict[tuple[int, int], bytes | None] = {}
+        self._election: tuple[int, int] | None = None
+        self._violation: Violation | None = None
+        self._ends: dict[tuple[int, Key], int] = {}
+        self._controller_epochs: dict[tuple[int, int], int] = {}
+        cluster.ensemble.observers.append(self._written)
+        cluster.on_death = self._died
+
+    # -- at every moment
+
+    async def watch(self) -> None:
+        """Look for ever; raises Violation."""
+        while True:
+            self.look()
+            await asyncio.sleep(TICK_S)
+
+    def look(self) -> None:
+        if self._violation is not None:
+            raise self._violation
+        if self._cluster.crashes.found:
+            raise Violation(f"unexpected exception at {self._cluster.crashes.found[0]}")
+        for broker in self._cluster.brokers.values():
+            self._check_controller_epoch(broker)
+        states = self._cluster.partition_states()
+        for key, state in states.items():
+            replicas = list(self._replicas(key))
+            for broker, partition in replicas:
+                if partition.is_leader:
+                    self._check_leader(key, broker, partition)
+                self._check_log(key, broker, partition)
+            self._check_isr(key, state, replicas)
+
+    def _replicas(self, key: Key) -> Iterator[tuple[SimulatedBroker, Partition]]:
+        for broker in self._cluster.brokers.values():
+            log = broker.log(*key)
+            if log is not None and not log._closed:
+                assert broker.replicas is not None
+                partition = broker.replicas.hosted_partition(*key)
+                assert partition is not None
+                yield broker, partition
+
+    def _check_controller_epoch(self, broker: SimulatedBroker) -> None:
+        if broker.replicas is None:
+            return
+        life = (broker.id, broker.boots)
+        epoch = broker.replicas.controller_epoch
+        if epoch < self._controller_epochs.get(life, 0):
+            raise Violation(f"{broker} listens to a controller of epoch {epoch} after a later one")
+        self._controller_epochs[life] = epoch
+
+    def _check_leader(self, key: Key, broker: SimulatedBroker, partition: Partition) -> None:
+        epoch = partition.leader_epoch
+        known = self._leaders.setdefault((key, epoch), broker.id)
+        if known != broker.id:
+            raise Violation(f"{key}: brokers {known} and {broker.id} both lead in epoch {epoch}")
+        term = (broker.id, broker.boots, key, epoch)
+        before = self._watermarks.get(term, 0)
+        if partition.high_watermark < before:
+            raise Violation(
+                f"{key} on {broker}: the high watermark fell from {before} to {partition.high_watermark} "
+                f"in leader epoch {epoch}"
+            )
+        self._watermarks[term] = partition.high_watermark
+
+    def _check_log(self, key: Key, broker: SimulatedBroker, partition: Partition) -> None:
+        log = partition.log
+        assert log is not None
+        if not log.log_start_offset <= log.high_watermark <= log.log_end_offset:
+            raise Violation(f"{key} on {broker}: high watermark {log.high_watermark} outside of {log}")
+        copy = (broker.id, broker.boots, key)
+        verified = self._verified.get(copy, 0)
+        if log.log_end_offset < verified:
+            raise Violation(f"{key} on {broker}: committed up to {verified}, cut to {log.log_end_offset}")
+        if log.high_watermark > verified:
+            self._compare(key, log, verified, broker)
+            self._verified[copy] = log.high_watermark
+
+    def truncating(self, log: Log, offset: int) -> None:
+        """A replica is about to drop everything from an offset on."""
+        key = (log.topic, log.partition)
+        committed = self._committed.get(key)
+        if committed is None or offset >= min(committed.end, log.log_end_offset):
+            return
+        lost = read(log, offset, log.log_end_offset)
+        if committed.has(lost, offset):
+            life = LIFE.get()
+            where = None if life is None else life.host
+            self.fail(f"{key} on {where}: committed up to {committed.end}, about to be cut to {offset}")
+
+    def fail(self, text: str) -> None:
+        """Note a violation that the next look will raise; only the first counts."""
+        if self._violation is None:
+            self._violation = Violation(text)
+
+    def _compare(self, key: Key, log: Log, offset: int, who: object) -> None:
+        committed = self._committed.setdefault(key, CommittedLog())
+        committed.compare(key, read(log, offset, log.high_watermark), offset, who)
+
+    def _check_isr(
+        self, key: Key, state: PartitionState, replicas: Sequence[tuple[SimulatedBroker, Partition]]
+    ) -> None:
+        leaders = [partition for _, partition in replicas if partition.is_leader]
+        leader = max(leaders, key=lambda partition: partition.leader_epoch, default=None)
+        if leader is None or leader.leader_epoch != state.leader_epoch:
+            return
+        for broker, partition in replicas:
+            if broker.id in state.isr and partition.log_end_offset < leader.high_watermark:
+                raise Violation(
+                    f"{key}: {broker} is in the ISR {state.isr} and ends at {partition.log_end_offset}, but "
+                    f"the leader's high watermark is {leader.high_watermark}"
+                )
+
+    def _written(self, session_id: int, ops: Sequence[Op], results: Sequence[OpResult]) -> None:
+        for op in ops:
+            if not isinstance(op, Create | SetData):
+                continue
+            if op.path == paths.CONTROLLER_EPOCH:
+                self._election = (session_id, decode_controller_epoch(op.data or b""))
+            elif op.path.startswith(paths.BROKER_TOPICS) and op.path.endswith("/state"):
+                topic, index = op.path.split("/")[3], int(op.path.split("/")[5])
+                self._state_written((topic, index), session_id, op.data or b"")
+
+    def _state_written(self, key: Key, session_id: int, data: bytes) -> None:
+        state = PartitionState.decode(*key, data)
+        before = self._states.get(key)
+        self._states[key] = state
+        if self._election != (session_id, state.controller_epoch):
+            self.fail(f"{key}: session {session_id:#x} wrote {state}, but elected is {self._election}")
+        if before is not None and (
+            state.leader_epoch < before.leader_epoch
+            or (state.leader_epoch == before.leader_epoch and state.leader not in (before.leader, -1))
+        ):
+            self.fail(f"{key}: {state} follows {before}")
+
+    def acknowledged(self, partition: int, offset: int) -> None:
+        """A producer was told, with acks=all, that the record at this offset is safe."""
+        key = (self._history.topic, partition)
+        holders = [broker.id for broker in self._cluster.brokers.values() if self._end(broker, key) > offset]
+        if len(holders) < MIN_ISR:
+            self.fail(f"{key}: offset {offset} was acknowledged with acks=all, but only {holders} have it")
+
+    def _end(self, broker: SimulatedBroker, key: Key) -> int:
+        """Where a replica ends; of a dead broker, where it ended when it died."""
+        log = broker.log(*key)
+        return self._ends.get((broker.id, key), 0) if log is None else log.log_end_offset
+
+    def _died(self, broker: SimulatedBroker, lost_power: bool) -> None:
+        for key in self._cluster.partition_states():
+            log = broker.log(*key)
+            if lost_power:
+                self._ends[broker.id, key] = 0
+            elif log is not None:
+                self._ends[broker.id, key] = log.log_end_offset
+
+    def consumed(self, partition: int, offset: int, key: bytes | None) -> None:
+        """A consumer has read a record."""
+        known = self._consumed.setdefault((partition, offset), key)
+        if known != key:
+            self.fail(f"consumers read {known!r} and {key!r} at offset {offset} of partition {partition}")
+
+    # -- at the end
+
+    def recovered(self) -> bool:
+        """All brokers serve and know the same, all replicas are in sync and equal."""
+        brokers = self._cluster.brokers.values()
+        if not all(broker.serving for broker in brokers):
+            return False
+        for key, state in self._cluster.partition_states().items():
+            replicas = list(self._replicas(key))
+            if len(replicas) != len(brokers) or len(state.isr) != len(brokers):
+                return False
+            if not all(_knows(broker, key, state) for broker in brokers):
+                return False
+            if len({(p.log_end_offset, p.high_watermark, p.leader_epoch) for _, p in replicas}) != 1:
+                return False
+            if replicas[0][1].high_watermark != replicas[0][1].log_end_offset:
+                return False
+        return True
+
+    def why_not_recovered(self) -> str:
+        lines = [f"{broker}: serving={broker.serving}" for broker in self._cluster.brokers.values()]
+        for key, state in self._cluster.partition_states().items():
+            ignorant = [broker for broker in self._cluster.brokers.values() if not _knows(broker, key, state)]
+            lines.append(f"{key}: {state}" + (f", not known to {ignorant}" if ignorant else ""))
+            lines += [
+                f"  {broker}: {partition} ends at {partition.log_end_offset}, high watermark "
+                f"{partition.high_watermark}"
+                for broker, partition in self._replicas(key)
+            ]
+        return "\n".join(lines)
+
+    def check_promises(self) -> None:
+        """Call when the cluster has recovered and all clients are done."""
+        self.look()
+        for key in self._cluster.partition_states():
+            for broker, partition in self._replicas(key):
+                self._compare(key, partition.log_or_raise(), 0, broker)
+        history = self._history
+        for index in range(history.partitions):
+            there: dict[bytes, list[int]] = {}
+            for offset, value in self._committed[history.topic, index].records():
+                there.setdefault(value or b"", []).append(offset)
+            self._check_promised(index, there)
+            self._check_order(index, there)
+            strangers = there.keys() - history.sent[index]
+            if strangers:
+                raise Violation(f"partition {index} has what nobody sent: {sorted(strangers)[:3]}")
+            self._check_consumed(index)
+
+    def _check_promised(self, partition: int, there: dict[bytes, list[int]]) -> None:
+        for value, offset in self._history.promised[partition].items():
+            found = there.get(value)
+            if found is None:
+                raise Violation(f"{value!r} was acknowledged at offset {offset} of {partition}, and is lost")
+            if offset >= 0 and offset not in found:
+                raise Violation(
+                    f"{value!r} was acknowledged at offset {offset} of {partition}, is at {found}"
+                )
+
+    def _check_consumed(self, partition: int) -> None:
+        records = dict(self._committed[self._history.topic, partition].records())
+        for (read_from, offset), key in self._consumed.items():
+            if read_from == partition and records.get(offset) != key:
+                raise Violation(
+                    f"a consumer read {key!r} at {offset} of {partition}, there is {records.get(offset)!r}"
+                )
+
+    def _check_order(self, partition: int, there: dict[bytes, list[int]]) -> None:
+        for order in self._history.in_order[partition]:
+            last = -1
+            for value in order:
+                offsets = there.get(value, [])
+                if len(offsets) > 1:
+                    raise Violation(f"{value!r} of an idempotent producer is there more than once: {offsets}")
+                if offsets and offsets[0] < last:
+                    raise Violation(f"{value!r} of an idempotent producer is before its predecessor")
+                last = offsets[0] if offsets else last
+
+    def check_committed_offsets(self, told: dict[int, int]) -> None:
+        for partition, offset in self._history.committed.items():
+            if told.get(partition) not in {offset, *self._history.unsettled[partition]}:
+                raise Violation(f"offset {offset} was committed, but the group is told {told.get(partition)}")
+
+
+def _knows(broker: SimulatedBroker, key: Key, state: PartitionState) -> bool:
+    """Whether the broker would tell clients the same as ZooKeeper."""
+    if broker.replicas is None:
+        return False
+    told = broker.replicas.metadata.partition_state(*key)
+    return told is not None and (told.leader, told.leader_epoch, tuple(told.isr)) == (
+        state.leader,
+        state.leader_epoch,
+        state.isr,
+    )
+
+
+def read(log: Log, offset: int, upper_offset: int) -> bytes:
+    """The bytes of a log between two offsets; one read gives at most one segment."""
+    parts: list[bytes] = []
+    while offset < upper_offset:
+        found = log.read(offset, 1 << 30, upper_offset=upper_offset)
+        data = b"".join(region.file.pread(region.size, region.position) for region in found.regions)
+        for _, header in iterate_headers(data):
+            offset = header.next_offset
+        if not data:
+            raise Violation(f"{log}: nothing at offset {offset}, below {upper_offset}")
+        parts.append(data)
+    return b"".join(parts)
+
+
+def difference(expected: bytes | bytearray, found: bytes) -> str:
+    """Where two logs part, in people's words."""
+    for (at, one), (_, other) in zip(iterate_headers(expected), iterate_headers(found), strict=False):
+        if expected[at : at + one.size] != found[at : at + other.size]:
+            return (
+                f"at offset {one.base_offset} (leader epoch {one.leader_epoch}, {one.record_count} records) "
+                f"was committed, here is offset {other.base_offset} (leader epoch {other.leader_epoch}, "
+                f"{other.record_count} records)"
+            )
+    return "logs differ"

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Known mistakes, planted for the time of a run: the proof that the simulation would notice them.
+
+Each is one that replicated logs have really had, or that a change to the code could bring in unseen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from commitlog.controller.fencing import Fence
+from commitlog.coordination.client import Op, OpResult
+from commitlog.groups.coordinator import GroupCoordinator
+from commitlog.groups.log_writer import LogWriter
+from commitlog.replication import state_change
+from commitlog.replication.fetch_states import FetchState
+from commitlog.replication.isr import InSyncReplicas, IsrState, RemoteReplica
+from commitlog.replication.partition import Partition
+from commitlog.replication.replica_manager import ReplicaManager
+from commitlog.storage import segment
+from commitlog.storage.log import Log
+from commitlog.storage.producer_state import ProducerStates
+from commitlog.wire.errors import ErrorCode, KafkaError
+
+Patch = tuple[Any, str, Any]
+"""A class or module, the name of something in it, and what to put there."""
+
+
+def _patches(*patches: Patch) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    @contextlib.contextmanager
+    def planted() -> Iterator[None]:
+        before = [(owner, name, owner.__dict__.get(name)) for owner, name, _ in patches]
+        for owner, name, value in patches:
+            setattr(owner, name, value)
+        try:
+            yield
+        finally:
+            for owner, name, value in before:
+                if value is None:
+                    delattr(owner, name)  # it was inherited
+                else:
+                    setattr(owner, name, value)
+
+    return planted
+
+
+def _acknowledged_at_once(self: Partition, required_offset: int) -> ErrorCode:
+    return ErrorCode.NONE if self.is_leader else ErrorCode.NOT_LEADER_OR_FOLLOWER
+
+
+def _only_the_leader(self: InSyncReplicas, leader_end_offset: int) -> int:
+    return leader_end_offset
+
+
+_append_as_leader = Log.append_as_leader
+
+
+def _append_without_epoch(self: Log, records: Any, leader_epoch: int, **options: Any) -> Any:
+    return _append_as_leader(self, records, 0, **options)
+
+
+def _cut_to_high_watermark(partition: Partition, topic_id: bytes, *, truncation_on_fetch: bool) -> FetchState:
+    """As before KIP-101."""
+    log = partition.log_or_raise()
+    log.truncate_to(log.high_watermark)
+    return FetchState(partition, topic_id, partition.leader_epoch, log.log_end_offset, -1, False)
+
+
+def _accept_any_controller(self: ReplicaManager, controller_epoch: int) -> bool:
+    self.controller_epoch = controller_epoch
+    return True
+
+
+async def _write_unguarded(self: Fence, op: Op) -> list[OpResult]:
+    return [None, *await self._coordination.multi([op])]
+
+
+def _admit_anybody(
+    self: InSyncReplicas, replica: RemoteReplica, leader_epoch_start: int, high_watermark: int
+) -> None:
+    state = self.state
+    if not state.in_flight and replica.broker_id not in state.committed:
+        self._propose((*state.committed, replica.broker_id))
+
+
+def _new_members_do_not_count(self: IsrState) -> frozenset[int]:
+    return frozenset(self.committed)
+
+
+def _shrink_at_once(self: IsrState) -> frozenset[int]:
+    return frozenset(self.committed if self.proposed is None else self.proposed)
+
+
+def _ignore_min_isr(self: Partition) -> int:
+    return 1
+
+
+def _no_duplicates(self: ProducerStates, header: Any) -> None:
+    return None
+
+
+_append_as_follower = Log.append_as_follower
+
+
+def _believe(self: ProducerStates, *_: Any, **__: Any) -> None:
+    """Any sequence number is right."""
+
+
+def _follow_without_producers(self: Log, records: Any, **options: Any) -> Any:
+    with _patches((ProducerStates, "add_batch", _believe))():
+        return _append_as_follower(self, records, **options)
+
+
+def _load_no_group(self: GroupCoordinator, group_id: str, replay: Any) -> None:
+    pass
+
+
+_write_records = LogWriter._append
+
+
+def _write_for_the_leader_alone(self: LogWriter, *arguments: Any, acks: int | None = None) -> None:
+    _write_records(self, *arguments, acks=1)
+
+
+def _obey_any_state(*_: Any) -> None:
+    """Whatever leader epoch the request names."""
+
+
+def _serve_any_epoch(self: Partition, current_leader_epoch: int, *, require_leader: bool) -> Log:
+    if require_leader and not self.is_leader:
+        raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+    return self.log_or_raise()
+
+
+def _no_epoch_entry(self: Log, leader_epoch: int, start_offset: int) -> None:
+    pass
+
+
+def _nothing_is_corrupt(*_: Any) -> bool:
+    return True
+
+
+MISTAKES: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
+    "acknowledge before the ISR has it": _patches((Partition, "replicated", _acknowledged_at_once)),
+    "count only the leader into the high watermark": _patches(
+        (InSyncReplicas, "smallest_end", _only_the_leader)
+    ),
+    "forget the leader epoch on append": _patches((Log, "append_as_leader", _append_without_epoch)),
+    "cut to the high watermark instead of by epoch": _patches(
+        (FetchState, "begin", staticmethod(_cut_to_high_watermark))
+    ),
+    "brokers accept any controller's epoch": _patches(
+        (ReplicaManager, "accept_controller_epoch", _accept_any_controller)
+    ),
+    "the controller writes without checking its epoch": _patches((Fence, "_guarded", _write_unguarded)),
+    "admit to the ISR before it has caught up": _patches((InSyncReplicas, "maybe_expand", _admit_anybody)),
+    "a proposed ISR member does not hold the high watermark back": _patches(
+        (IsrState, "maximal", property(_new_members_do_not_count))
+    ),
+    "a proposed ISR shrink counts before the controller confirms": _patches(
+        (IsrState, "maximal", property(_shrink_at_once))
+    ),
+    "ignore min.insync.replicas": _patches((Partition, "effective_min_isr", property(_ignore_min_isr))),
+    "do not recognize a producer's duplicate": _patches(
+        (ProducerStates, "find_duplicate", _no_duplicates), (ProducerStates, "check", _believe)
+    ),
+    "followers do not learn producers' sequence numbers": _patches(
+        (Log, "append_as_follower", _follow_without_producers)
+    ),
+    "brokers obey a LeaderAndIsr with an old leader epoch": _patches(
+        (state_change, "_check", _obey_any_state)
+    ),
+    "leaders serve requests that name another leader epoch": _patches(
+        (Partition, "log_for", _serve_any_epoch)
+    ),
+    "a new leader does not note where its epoch begins": _patches(
+        (Log, "assign_epoch_start", _no_epoch_entry)
+    ),
+    "recovery after a loss of power believes what it finds": _patches(
+        (segment, "check_crc", _nothing_is_corrupt)
+    ),
+    "a new group coordinator loads nothing": _patches((GroupCoordinator, "_add_loaded", _load_no_group)),
+    "offset commits are acknowledged by the leader alone": _patches(
+        (LogWriter, "_append", _write_for_the_leader_alone)
+    ),
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulate clusters by seeds, from the command line (`make simulate SEEDS=100`); see docs/simulation.md.
+
+python -m tests.simulation.run --seeds 100            seeds 0 to 99; stops at the first that fails
+python -m tests.simulation.run --seed 17              one seed, its faults and its digest
+python -m tests.simulation.run --seed 17 --log INFO   the same with the brokers' logs
+python -m tests.simulation.run --mistakes --seeds 20  in how many of the seeds each planted mistake is found
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import sys
+import time
+
+from tests.simulation.loop import START_S
+from tests.simulation.mistakes import MISTAKES
+from tests.simulation.network import LIFE
+from tests.simulation.simulation import Outcome, run_seed
+
+
+class _Formatter(logging.Formatter):
+    """Virtual time and host before each line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        life = LIFE.get()
+        where = "-" if life is None else life.host.name
+        at = 0.0
+        with contextlib.suppress(RuntimeError):
+            at = asyncio.get_running_loop().time() - START_S
+        return f"{at:9.3f} {where:12} {record.levelname:8} {super().format(record)}"
+
+
+def _show_logs(level: str) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Formatter())
+    log = logging.getLogger("commitlog")
+    log.addHandler(handler)
+    log.setLevel(level)
+
+
+def _report(outcome: Outcome) -> None:
+    print("\n".join(outcome.trace))
+    print(f"seed {outcome.seed}: digest {outcome.digest}, {outcome.acknowledged} records acknowledged")
+    if outcome.violation is not None:
+        print(f"FAILED: {outcome.violation}")
+        print(f"replay: python -m tests.simulation.run --seed {outcome.seed} --log INFO")
+
+
+def run_seeds(first: int, count: int) -> int:
+    """Run seeds until one fails; the exit status."""
+    began = time.monotonic()
+    acknowledged = 0
+    for done, seed in enumerate(range(first, first + count), 1):
+        outcome = run_seed(seed)
+        acknowledged += outcome.acknowledged
+        if outcome.violation is not None:
+            _report(outcome)
+            print(f"seed {seed} failed, after {done - 1} that did not")
+            return 1
+        if done % 10 == 0:
+            rate = done / (time.monotonic() - began) * 60
+            print(
+                f"{done} of {count} seeds, {rate:.0f} a minute, {acknowledged} records acknowledged",
+                flush=True,
+            )
+    print(f"{count} seeds passed, {count / (time.monotonic() - began) * 60:.0f} a minute")
+    return 0
+
+
+def run_mistakes(first: int, count: int) -> int:
+    """A table row for each planted mistake; the exit status is 1 when one is never found."""
+    missed = False
+    print("| Planted mistake | Found in | First seed | As |\n|---|---|---|---|", flush=True)
+    for name, planted in MISTAKES.items():
+        found: list[Outcome] = []
+        for seed in range(first, first + count):
+            with planted():
+                outcome = run_seed(seed)
+            if outcome.violation is not None:
+                found.append(outcome)
+        missed = missed or not found
+        example = (found[0].violation or "").splitlines()[0][:90] if found else ""
+        where = str(found[0].seed) if found else "never"
+        print(f"| {name} | {len(found)} of {count} | {where} | {example} |", flush=True)
+    return int(missed)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.run", description="Simulate clusters.")
+    parser.add_argument("--seeds", type=int, default=100, help="how many seeds to run")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--seed", type=int, help="run this seed alone and show its faults")
+    parser.add_argument("--log", metavar="LEVEL", help="show the brokers' logs from this level on")
+    parser.add_argument("--mistakes", action="store_true", help="plant known mistakes and count the findings")
+    options = parser.parse_args()
+    logging.getLogger("commitlog").propagate = False
+    if options.log:
+        _show_logs(options.log.upper())
+    if options.mistakes:
+        return run_mistakes(options.first, options.seeds)
+    if options.seed is not None:
+        outcome = run_seed(options.seed)
+        _report(outcome)
+        return int(outcome.violation is not None)
+    return run_seeds(options.first, options.seeds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
