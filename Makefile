@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test lint unit jvm-libs molecule wheel artifact build clean
+.PHONY: help venv cluster destroy test lint unit jvm-libs simulate molecule wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,9 @@ JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencie
 jvm-libs: ## fetch Apache Kafka's jars, with which the tests ask the JVM (needs mvn)
 	$(JVM_LIBS) -P 3.9 -DoutputDirectory=$(KAFKA_JVM)/libs
 	$(JVM_LIBS) -P 0.8 -DoutputDirectory=$(KAFKA_JVM)/libs-0.8
+
+simulate: venv ## clusters in one process under faults by seeds (SEEDS=100, from SEED=0; docs/simulation.md)
+	cd broker_py && python -m tests.simulation.run --seeds $(or $(SEEDS),100) --first $(or $(SEED),0)
 
 molecule: venv ## the cluster on hosts, created, changed and broken by Molecule; skipped aloud without a Docker engine
 	@$(BIN)/python vms/cluster.py molecule
