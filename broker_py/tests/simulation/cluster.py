@@ -47,6 +47,7 @@ SETTINGS: Mapping[str, str] = {
     "default.replication.factor": "3",
     "num.partitions": "2",
     "offsets.topic.num.partitions": "2",
+    "group.initial.rebalance.delay.ms": "200",
     "replica.lag.time.max.ms": "3000",
     "replica.fetch.backoff.ms": "200",
     "replica.socket.timeout.ms": "3000",
@@ -108,6 +109,11 @@ class RecordingEnsemble(MemoryEnsemble):
         super().__init__(now_ms=loop.now_ms, delay=self._draw_delay)
         self.observers: list[WriteObserver] = []
         self._rng = rng
+        self._lag_s: dict[str, float] = {}
+
+    def lag(self, client: str, seconds: float) -> None:
+        """Let a client hear everything so much later: its server is behind the others."""
+        self._lag_s[client] = seconds
 
     def write(self, session_id: int, ops: Sequence[Op]) -> list[OpResult]:
         results = super().write(session_id, ops)
@@ -120,9 +126,10 @@ class RecordingEnsemble(MemoryEnsemble):
         self.write(self.open_session(self.client("administrator")), [Delete(path)])
 
     def _draw_delay(self, client: str, direction: str) -> float:
+        lag = self._lag_s.get(client, 0.0) if direction == "answer" else 0.0
         if self._rng.randrange(40) == 0:
-            return self._rng.uniform(0.01, 0.1)
-        return self._rng.uniform(0.0005, 0.004)
+            return lag + self._rng.uniform(0.01, 0.1)
+        return lag + self._rng.uniform(0.0005, 0.004)
 
 
 class SimulatedBroker:
@@ -221,7 +228,7 @@ class SimulatedBroker:
                 self.cut_from_zookeeper()
                 self.reconnect_to_zookeeper()
 
-        self._cluster.loop.call_later(self._cluster.rng.uniform(0, 0.1), notice)
+        self._cluster.loop.call_later(self._cluster.rng.uniform(0, 1), notice)
 
     def cut_from_zookeeper(self) -> None:
         if self.coordination is not None and self.running:
@@ -329,6 +336,14 @@ class Cluster:
                 except NoNode:
                     continue
                 found[topic, index] = PartitionState.decode(topic, index, state)
+        return found
+
+    def assignments(self) -> dict[tuple[str, int], set[int]]:
+        """Who is to hold each partition, as ZooKeeper has it now; all who take part in a reassignment too."""
+        found = {}
+        for topic, index in self.partition_states():
+            data, _ = self.ensemble.tree.get(paths.topic(topic))
+            found[topic, index] = set(TopicAssignment.decode(topic, data).partitions[index])
         return found
 
     def registered(self) -> set[int]:

@@ -85,10 +85,6 @@ def _admit_anybody(
         self._propose((*state.committed, replica.broker_id))
 
 
-def _new_members_do_not_count(self: IsrState) -> frozenset[int]:
-    return frozenset(self.committed)
-
-
 def _shrink_at_once(self: IsrState) -> frozenset[int]:
     return frozenset(self.committed if self.proposed is None else self.proposed)
 
@@ -156,9 +152,6 @@ MISTAKES: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     ),
     "the controller writes without checking its epoch": _patches((Fence, "_guarded", _write_unguarded)),
     "admit to the ISR before it has caught up": _patches((InSyncReplicas, "maybe_expand", _admit_anybody)),
-    "a proposed ISR member does not hold the high watermark back": _patches(
-        (IsrState, "maximal", property(_new_members_do_not_count))
-    ),
     "a proposed ISR shrink counts before the controller confirms": _patches(
         (IsrState, "maximal", property(_shrink_at_once))
     ),

@@ -57,6 +57,7 @@ class Schedule:
             (1, self._kill_everything),
             (1, self._zookeeper_away),
             (2, self._depose_controller),
+            (3, self._lag),
         ]
         # Swarm testing: each seed leaves some kinds of faults out, so that others come in longer rows.
         kept = [fault for fault in faults if self._rng.randrange(3)]
@@ -253,6 +254,7 @@ class Schedule:
         self._note(f"heal {broker}")
         self._network.heal(broker.host)
         if from_zookeeper:
+            await self._wait(0, 1)
             broker.reconnect_to_zookeeper()
         self._suspects.discard(broker.id)
 
@@ -306,6 +308,18 @@ class Schedule:
         for broker in brokers:
             broker.reconnect_to_zookeeper()
             self._suspects.discard(broker.id)
+
+    async def _lag(self) -> None:
+        """A broker's ZooKeeper server is behind: it acts on old news."""
+        broker = self._victim()
+        if broker is None:
+            return
+        seconds = self._rng.choice((0.05, 0.3, 1.0))
+        self._note(f"{broker} hears from ZooKeeper {seconds} s late")
+        self._cluster.ensemble.lag(broker.host.name, seconds)
+        await self._wait(0.5, 6)
+        self._note(f"{broker} hears from ZooKeeper in time")
+        self._cluster.ensemble.lag(broker.host.name, 0)
 
     async def _depose_controller(self) -> None:
         """An administrator deletes /controller to force an election; the old one learns of it later."""

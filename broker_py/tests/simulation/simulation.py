@@ -6,19 +6,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from commitlog.storage.log import Log
+from tests.simulation.administration import Administrator, create_topic
 from tests.simulation.checker import Checker, Violation
 from tests.simulation.cluster import Cluster
+from tests.simulation.groups import Committer, Coordinator, GroupRecord, Member
 from tests.simulation.loop import SimulatedLoop, SimulationStuck, simulate
 from tests.simulation.schedule import Schedule
-from tests.simulation.workload import ACKS_ALL, Client, Committer, Consumer, History, Producer, create_topic
+from tests.simulation.workload import ACKS_ALL, KNOWN_LATER, Client, Consumer, History, Producer
 
 TOPIC = "orders"
 PARTITIONS = 2
+REPLICAS = 3
 FAULTS_S = 25.0
 RECOVERY_S = 60.0
 
@@ -38,20 +42,32 @@ class Simulation:
     """The parts of one run, in its order."""
 
     def __init__(self, loop: SimulatedLoop) -> None:
-        self.cluster = Cluster(loop)
+        rng = random.Random(f"simulation {loop.seed}")
+        self.cluster = Cluster(loop, rng.choice((3, 3, 4)))
         self.history = History(TOPIC, PARTITIONS)
         self.checker = Checker(self.cluster, self.history)
         self.history.on_acknowledged = self.checker.acknowledged
-        self._client = Client(self.cluster, "admin", TOPIC)
-        self._clients = [self._client]
+        self._clients: list[Client] = []
+        self._writers: list[Client] = []
         self._producers: list[Producer] = []
-        self._consumers: list[Consumer] = []
-        self._committer = Committer(self._new_client("committer"), self.history)
+        self._readers: list[Consumer | Committer | Member] = []
+        self._committer = Committer(self._coordinator("committer", "without-members"))
+        self._group = GroupRecord()
+        self._members = [
+            Member(self._coordinator(f"member-{number}", "sharing"), self._group) for number in range(2)
+        ]
+        admin = self._new_client("admin")
+        self._admin = admin
+        self._administrator = Administrator(admin, list(self.cluster.brokers), PARTITIONS, REPLICAS)
+        self._administered = rng.randrange(2) == 0
 
     def _new_client(self, name: str) -> Client:
         client = Client(self.cluster, name, TOPIC)
         self._clients.append(client)
         return client
+
+    def _coordinator(self, client: str, group: str) -> Coordinator:
+        return Coordinator(self._new_client(client), group, PARTITIONS)
 
     async def run(self) -> None:
         """Raises Violation."""
@@ -65,58 +81,80 @@ class Simulation:
 
     async def _run(self) -> None:
         await self.cluster.start()
-        await self._client.host.spawn(create_topic(self._client, PARTITIONS, len(self.cluster.brokers)))
+        await self._admin.host.spawn(create_topic(self._admin, TOPIC, PARTITIONS, REPLICAS))
         self._start_clients()
         hosts = [client.host for client in self._clients]
         await Schedule(self.cluster, hosts).run(FAULTS_S)
         self.cluster.trace.note("no more faults")
         await self._settle()
         self.checker.check_promises()
-        self.checker.check_committed_offsets(await self._committed_offsets())
+        self._committer.commits.check(await self._committed_offsets())
 
     def _start_clients(self) -> None:
-        replicas = list(self.cluster.brokers)
         for partition in range(PARTITIONS):
-            client = self._new_client(f"writer-{partition}")
-            self._producers += [
-                Producer(client, "idempotent", self.history, partition),
-                Producer(client, "acks-1", self.history, partition, acks=1, idempotent=False),
-            ]
-            consumer = self._new_client(f"reader-{partition}")
-            self._consumers.append(Consumer(consumer, self.checker, partition, replicas))
-            for producer in self._producers[-2:]:
-                client.start(producer.run())
-            consumer.start(self._consumers[-1].run())
+            writer = self._new_client(f"writer-{partition}")
+            self._write(writer, Producer(writer, "idempotent", self.history, partition))
+            self._write(writer, Producer(writer, "acks-1", self.history, partition, acks=1, idempotent=False))
+            reader = self._new_client(f"reader-{partition}")
+            self._read(reader, Consumer(reader, self.checker, partition, list(self.cluster.brokers)))
         other = self._new_client("other-writer")
-        self._producers.append(Producer(other, "acks-all", self.history, 0, acks=ACKS_ALL, idempotent=False))
-        other.start(self._producers[-1].run())
-        self._clients[1].start(self._committer.run())
+        self._write(other, Producer(other, "acks-all", self.history, 0, acks=ACKS_ALL, idempotent=False))
+        self._read(self._committer.coordinator.client, self._committer)
+        for member in self._members:
+            self._read(member.coordinator.client, member)
+        if self._administered:
+            self._admin.start(self._administrator.run())
+        self._writers.append(self._admin)
+
+    def _write(self, client: Client, producer: Producer) -> None:
+        self._writers.append(client)
+        self._producers.append(producer)
+        client.start(producer.run())
+
+    def _read(self, client: Client, reader: Consumer | Committer | Member) -> None:
+        self._readers.append(reader)
+        client.start(reader.run())
 
     async def _settle(self) -> None:
         """Clients finish what they have begun, and all replicas come into sync again."""
         loop = self.cluster.loop
         deadline = loop.time() + RECOVERY_S
-        self._committer.stopping = True
+        self._committer.stopping = self._administrator.stopping = True
         for producer in self._producers:
             producer.stopping = True
-        writers = [client for client in self._clients if "writer" in client.host.name]
-        while not (all(client.idle for client in writers) and self.checker.recovered()):
+        while not (self._settled() and self.checker.recovered()):
             if loop.time() > deadline:
-                busy = [client.host.name for client in writers if not client.idle]
+                busy = [client.host.name for client in self._writers if not client.idle]
+                groups = [(member.generation, member.assigned) for member in self._members]
                 why = self.checker.why_not_recovered()
-                raise Violation(f"not recovered after {RECOVERY_S:.0f} s; busy: {busy}\n{why}")
+                raise Violation(
+                    f"not recovered after {RECOVERY_S:.0f} s; busy: {busy}, group: {groups}\n{why}"
+                )
             await asyncio.sleep(0.1)
-        for consumer in self._consumers:
-            consumer.stopping = True
+        for reader in self._readers:
+            reader.stopping = True
         while not all(client.idle for client in self._clients):  # noqa: ASYNC110 - they set no event
             await asyncio.sleep(0.1)
 
+    def _settled(self) -> bool:
+        """Writers have nothing left to do, and the group shares out all partitions in one generation."""
+        if self._group.violations:
+            raise Violation(self._group.violations[0])
+        shares = sorted(partition for member in self._members for partition in member.assigned)
+        generations = {member.generation for member in self._members}
+        return (
+            all(client.idle for client in self._writers)
+            and shares == list(range(PARTITIONS))
+            and len(generations) == 1
+        )
+
     async def _committed_offsets(self) -> dict[int, int]:
         deadline = self.cluster.loop.time() + RECOVERY_S
+        coordinator = self._committer.coordinator
         while True:
             try:
-                return await self._clients[1].host.spawn(self._committer.fetch_offsets())
-            except Exception as error:
+                return await coordinator.client.host.spawn(coordinator.fetch_offsets())
+            except KNOWN_LATER as error:
                 if self.cluster.loop.time() > deadline:
                     raise Violation(f"the group's offsets cannot be had: {error!r}") from error
                 await asyncio.sleep(0.2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of a simulated cluster: producers, consumers, and one that commits offsets.
+"""Clients of a simulated cluster: producers and consumers.
 
 They speak through `commitlog.wire.client`, on hosts of their own, and behave as Kafka's clients do: leaders
 from Metadata, retries until it is known what became of a request. What the cluster promised them is written
@@ -18,21 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from commitlog.records.batch import build_batch, decode_records, iterate_headers
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.errors import ErrorCode, KafkaError
-from commitlog.wire.messages.create_topics_request import (
-    CreatableTopic,
-    CreatableTopicConfig,
-    CreateTopicsRequest,
-)
 from commitlog.wire.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic
-from commitlog.wire.messages.find_coordinator_request import FindCoordinatorRequest
 from commitlog.wire.messages.init_producer_id_request import InitProducerIdRequest
 from commitlog.wire.messages.metadata_request import MetadataRequest, MetadataRequestTopic
-from commitlog.wire.messages.offset_commit_request import (
-    OffsetCommitRequest,
-    OffsetCommitRequestPartition,
-    OffsetCommitRequestTopic,
-)
-from commitlog.wire.messages.offset_fetch_request import OffsetFetchRequest, OffsetFetchRequestTopic
 from commitlog.wire.messages.produce_request import PartitionProduceData, ProduceRequest, TopicProduceData
 from commitlog.wire.messages.produce_response import PartitionProduceResponse
 
@@ -48,10 +36,9 @@ RETRY_S = 0.15
 WINDOW = 3
 PACE_S = 0.25
 PATIENCE = 10
-GROUP = "readers"
 ACKS_ALL = -1
 
-_KNOWN_LATER = (OSError, TimeoutError, KafkaError)
+KNOWN_LATER = (OSError, TimeoutError, KafkaError)
 """What says nothing of the request's fate, or that another broker should be asked."""
 
 
@@ -66,10 +53,6 @@ class History:
     sent: dict[int, set[bytes]] = field(default_factory=dict)
     in_order: dict[int, list[list[bytes]]] = field(default_factory=dict)
     """Of each idempotent producer, what it sent in its order: there at most once."""
-    committed: dict[int, int] = field(default_factory=dict)
-    """The last offset whose commit was acknowledged."""
-    unsettled: dict[int, set[int]] = field(default_factory=dict)
-    """Commits whose fate is not known: any of them may still arrive late and count."""
     on_acknowledged: Callable[[int, int], None] = lambda partition, offset: None
     """Told of every record that was acknowledged with acks=all: (partition, offset)."""
 
@@ -78,7 +61,6 @@ class History:
             self.promised[partition] = {}
             self.sent[partition] = set()
             self.in_order[partition] = []
-            self.unsettled[partition] = set()
 
 
 class Client:
@@ -157,28 +139,8 @@ class Client:
         await self.pause()
         try:
             await self.refresh()
-        except _KNOWN_LATER:
+        except KNOWN_LATER:
             await self.pause()
-
-
-async def create_topic(client: Client, partitions: int, replicas: int) -> None:
-    """Create the client's topic; whoever asks a second time finds it there."""
-    topic = CreatableTopic(
-        name=client.topic,
-        num_partitions=partitions,
-        replication_factor=replicas,
-        configs=[CreatableTopicConfig(name="min.insync.replicas", value="2")],
-    )
-    while True:
-        try:
-            connection = await client.to_any()
-            response = await connection.send(CreateTopicsRequest(topics=[topic], timeout_ms=2_000))
-        except _KNOWN_LATER:
-            await client.pause()
-            continue
-        if response.topics[0].error_code in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS):
-            return
-        await client.pause()
 
 
 @dataclass(slots=True)
@@ -231,7 +193,7 @@ class Producer:
                 continue
             try:
                 settled = await self._send()
-            except _KNOWN_LATER:
+            except KNOWN_LATER:
                 settled = False
             if not settled:
                 if not self._idempotent:
@@ -249,7 +211,7 @@ class Producer:
                 self._order = []
                 self._history.in_order[self._partition].append(self._order)
                 return
-        except _KNOWN_LATER:
+        except KNOWN_LATER:
             pass
         await self._client.pause()
 
@@ -274,7 +236,7 @@ class Producer:
         )
         for batch, answer in zip(batches, answers, strict=True):
             if isinstance(answer, BaseException):
-                if not isinstance(answer, _KNOWN_LATER):
+                if not isinstance(answer, KNOWN_LATER):
                     raise answer
                 return False
             if not self._settle(batch, answer.responses[0].partition_responses[0]):
@@ -340,7 +302,7 @@ class Consumer:
             try:
                 if not await self._fetch():
                     await self._client.retry_refresh()
-            except _KNOWN_LATER:
+            except KNOWN_LATER:
                 await self._client.retry_refresh()
 
     async def _fetch(self) -> bool:
@@ -375,62 +337,3 @@ class Consumer:
                     self._checker.consumed(self._partition, record.offset, record.key)
             self.position = max(self.position, header.next_offset)
         return True
-
-
-class Committer:
-    """Commits growing offsets for a group without members, as a consumer with assigned partitions does."""
-
-    def __init__(self, client: Client, history: History) -> None:
-        self.stopping = False
-        self._client = client
-        self._history = history
-        self._coordinator: tuple[str, int] | None = None
-        self._next = 0
-
-    async def run(self) -> None:
-        while not self.stopping:
-            await self._client.pause(0.3)
-            self._next += 1
-            partition = self._next % self._history.partitions
-            try:
-                error = await self.commit(partition, self._next)
-            except _KNOWN_LATER:
-                error = ErrorCode.COORDINATOR_NOT_AVAILABLE
-            if error is ErrorCode.NONE:
-                self._history.committed[partition] = self._next
-            else:
-                self._history.unsettled[partition].add(self._next)
-                self._coordinator = None
-                await self._client.pause()
-
-    async def commit(self, partition: int, offset: int) -> ErrorCode:
-        connection = await self._find()
-        part = OffsetCommitRequestPartition(partition_index=partition, committed_offset=offset)
-        topic = OffsetCommitRequestTopic(name=self._history.topic, partitions=[part])
-        response = await connection.send(OffsetCommitRequest(group_id=GROUP, topics=[topic]))
-        return ErrorCode.of(response.topics[0].partitions[0].error_code)
-
-    async def fetch_offsets(self) -> dict[int, int]:
-        """What the group has committed; KafkaError or OSError when the coordinator cannot say."""
-        connection = await self._find()
-        topic = OffsetFetchRequestTopic(
-            name=self._history.topic, partition_indexes=list(range(self._history.partitions))
-        )
-        response = await connection.send(OffsetFetchRequest(group_id=GROUP, topics=[topic]), 5)
-        if response.error_code:
-            self._coordinator = None
-            raise KafkaError(ErrorCode.of(response.error_code))
-        return {
-            one.partition_index: one.committed_offset
-            for topic_answer in response.topics
-            for one in topic_answer.partitions
-        }
-
-    async def _find(self) -> BrokerConnection:
-        if self._coordinator is None:
-            connection = await self._client.to_any()
-            response = await connection.send(FindCoordinatorRequest(key=GROUP), 3)
-            if response.error_code:
-                raise KafkaError(ErrorCode.of(response.error_code))
-            self._coordinator = (response.host, response.port)
-        return await self._client.connect(self._coordinator)
