@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's packages that the tests use: a real ZooKeeper with a Java runtime, and kcat. Installed when root, else named in one line."""
+"""Debian's packages that the tests use: ZooKeeper with a Java runtime, and kcat. Installed when root, else named in one line."""
 
 from __future__ import annotations
 
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "vms"))
 
-from progress import StepFailedError, Steps  # noqa: E402
+from progress import StepFailedError, Steps
 
 ZOOKEEPER_JAR = pathlib.Path("/usr/share/java/zookeeper.jar")
 
