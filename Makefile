@@ -28,7 +28,7 @@ packages: venv
 
 lint: venv ## ruff, mypy, ansible-lint, yamllint
 	cd broker_py && ruff check . && ruff format --check . && mypy
-	ruff check .
+	ruff check . && ruff format --check .
 	yamllint .
 	ansible-lint
 
