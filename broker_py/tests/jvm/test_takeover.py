@@ -31,6 +31,7 @@ SEGMENTS = {
     "log.segment.bytes": "15000",
     "log.index.interval.bytes": "500",
     "log.retention.ms": "-1",
+    "log.initial.task.delay.ms": "200",
     "log.flush.start.offset.checkpoint.interval.ms": "200",
     "offsets.topic.num.partitions": "1",
 }

@@ -88,6 +88,22 @@ class Both:
         for cluster in (self.jvm, self.python):
             assert len(client.consume(cluster.bootstrap, topic, group, count)) == count
 
+    def spend(self, topic: str) -> None:
+        """One record in a transaction that is committed."""
+        for cluster in (self.jvm, self.python):
+            producer = confluent_kafka.Producer(
+                {"bootstrap.servers": cluster.bootstrap, "transactional.id": "till", "log_level": 0}
+            )
+            producer.init_transactions(DEADLINE_S)
+            producer.begin_transaction()
+            producer.produce(topic, "one")
+            producer.commit_transaction(DEADLINE_S)
+            command = ["--bootstrap-server", cluster.bootstrap, "describe", "--transactional-id", "till"]
+            wait_until(
+                lambda command=command: "Complete" in self.tools.run("kafka-transactions", *command).out,
+                "the commit to be complete",
+            )
+
     def wait_led(self, topic: str, partitions: int) -> None:
         """A topic that grows is known to clients a moment later."""
         for cluster in (self.jvm, self.python):
@@ -105,12 +121,14 @@ def both(
 
     with started(JVM) as jvm, started(PYTHON) as python:
         running = Both(tools, python, jvm)
-        # Else their leaders, the coordinators, would be chosen at random.
+        # Else chance would choose the coordinators, and who is given the first producer ids.
         for topic, replicas in (("__consumer_offsets", "0:1,1:0,0:1,1:0"), ("__transaction_state", "0:1")):
             compacted = ["--config", "cleanup.policy=compact"]
             running.run(
                 "kafka-topics", "--create", "--topic", topic, "--replica-assignment", replicas, *compacted
             )
+        running.run("kafka-topics", "--create", "--topic", "first", "--replica-assignment", "0:1")
+        running.spend("first")
         yield running
 
 
@@ -215,15 +233,7 @@ def test_consumer_groups(both: Both) -> None:
 
 def test_transactions(both: Both) -> None:
     both.run("kafka-topics", "--create", "--topic", "spent", "--replica-assignment", "0:1")
-    for cluster in (both.jvm, both.python):
-        producer = confluent_kafka.Producer(
-            {"bootstrap.servers": cluster.bootstrap, "transactional.id": "till", "log_level": 0}
-        )
-        producer.init_transactions(DEADLINE_S)
-        producer.begin_transaction()
-        producer.produce("spent", "one")
-        producer.commit_transaction(DEADLINE_S)
-        wait_until(lambda cluster=cluster: settled(both.tools, cluster, "till"), "the commit to be complete")
+    both.spend("spent")
     listed = both.run("kafka-transactions", "list")
     assert "CompleteCommit" in listed
     both.run("kafka-transactions", "describe", "--transactional-id", "till")
@@ -235,11 +245,6 @@ def test_transactions(both: Both) -> None:
     both.run(
         "kafka-console-consumer", "--topic", "spent", "--from-beginning", "--max-messages", "1", *isolation
     )
-
-
-def settled(tools: KafkaTools, cluster: MixedCluster, transactional_id: str) -> bool:
-    command = ["--bootstrap-server", cluster.bootstrap, "describe", "--transactional-id", transactional_id]
-    return "CompleteCommit" in tools.run("kafka-transactions", *command).out
 
 
 def test_offsets_and_the_deletion_of_records(both: Both, tmp_path: Path) -> None:
