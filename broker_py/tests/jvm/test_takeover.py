@@ -355,7 +355,7 @@ def test_transactions_written_to_a_jvm_leader_are_read_from_a_python_leader(
         cluster.same_logs("test")
 
 
-def read_committed(broker: EitherBroker, topic: str) -> tuple[list[str], int]:
+def read_committed(broker: EitherBroker, topic: str, partition: int = 0) -> tuple[list[str], int]:
     """What a consumer of committed records is given, and where it ends: at the last stable offset."""
     reader = confluent_kafka.Consumer(
         {
@@ -367,7 +367,7 @@ def read_committed(broker: EitherBroker, topic: str) -> tuple[list[str], int]:
             "log_level": 0,
         }
     )
-    reader.assign([TopicPartition(topic, 0, 0)])
+    reader.assign([TopicPartition(topic, partition, 0)])
     values: list[str] = []
     try:
         while True:
@@ -377,6 +377,6 @@ def read_committed(broker: EitherBroker, topic: str) -> tuple[list[str], int]:
                 values.append(message.value().decode())
                 continue
             assert message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF
-            return values, reader.get_watermark_offsets(TopicPartition(topic, 0), DEADLINE_S)[1]
+            return values, reader.get_watermark_offsets(TopicPartition(topic, partition), DEADLINE_S)[1]
     finally:
         reader.close()
