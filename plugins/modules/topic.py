@@ -12,7 +12,7 @@ module: topic
 short_description: Create, change and delete a Kafka topic
 version_added: 0.1.0
 author:
-  - The commitlog.kafka contributors (@commitlog)
+  - The commitlog.kafka contributors (!UNKNOWN)
 description:
   - Makes sure that a topic exists with so many partitions, replicas and settings, or that it does not exist.
   - Only what is said is changed, and only where it differs. Settings that O(config) does not name are left alone.

@@ -12,7 +12,7 @@ module: topic_info
 short_description: Describe Kafka topics
 version_added: 0.1.0
 author:
-  - The commitlog.kafka contributors (@commitlog)
+  - The commitlog.kafka contributors (!UNKNOWN)
 description:
   - Returns the partitions, replicas, in-sync replicas and settings of topics, and what is wrong with them.
 extends_documentation_fragment:
