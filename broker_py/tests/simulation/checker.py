@@ -15,7 +15,7 @@
   acknowledged with acks=all and min.insync.replicas=2 is there, at the offset that was promised; what an
   idempotent producer sent is there at most once and in its order; nothing else is there.
 
-What groups promise is in `groups`.
+What groups and transactions promise is in `groups` and `transactions`.
 
 A violation ends the simulation. So does an exception that the code under test did not expect.
 """
@@ -65,7 +65,7 @@ class CommittedLog:
             raise Violation(f"{key} on {who}: no batch begins at {offset}, where this replica has one")
         common = min(len(data), len(self.data) - at)
         if data[:common] != self.data[at : at + common]:
-            raise Violation(f"{key} on {who}: {difference(self.data[at : at + common], data[:common])}")
+            raise Violation(f"{key} on {who}: {difference(self.data[at:], data)}")
         self._extend(key, data[common:], who)
 
     def has(self, data: bytes, offset: int) -> bool:
@@ -95,8 +95,9 @@ class CommittedLog:
 
     def records(self) -> Iterator[tuple[int, bytes | None]]:
         for at, header in iterate_headers(self.data):
-            for record in decode_records(self.data, at, header):
-                yield record.offset, record.key
+            if not header.is_control:
+                for record in decode_records(self.data, at, header):
+                    yield record.offset, record.key
 
 
 class Checker:
@@ -114,6 +115,7 @@ class Checker:
         self._election: tuple[int, int] | None = None
         self._violation: Violation | None = None
         self._ends: dict[tuple[int, Key], int] = {}
+        self._logs: dict[tuple[int, int, Key], Log] = {}
         self._lost: dict[tuple[int, Key], tuple[int, float]] = {}
         self._controller_epochs: dict[tuple[int, int], int] = {}
         cluster.ensemble.observers.append(self._written)
@@ -178,6 +180,7 @@ class Checker:
     def _check_log(self, key: Key, broker: SimulatedBroker, partition: Partition) -> None:
         log = partition.log
         assert log is not None
+        self._logs[broker.id, broker.boots, key] = log
         if not log.log_start_offset <= log.high_watermark <= log.log_end_offset:
             raise Violation(f"{key} on {broker}: high watermark {log.high_watermark} outside of {log}")
         verified = self._verified.get(log, 0)
@@ -216,7 +219,12 @@ class Checker:
         if leader is None or leader.leader_epoch != state.leader_epoch:
             return
         for broker, partition in replicas:
-            if broker.id in state.isr and partition.log_end_offset < leader.high_watermark:
+            # As in Kafka, who is about to go (reassignment, phase B) is forgotten before the ISR is shrunk.
+            if (
+                broker.id in leader.assignment
+                and broker.id in state.isr
+                and partition.log_end_offset < leader.high_watermark
+            ):
                 raise Violation(
                     f"{key}: {broker} is in the ISR {state.isr} and ends at {partition.log_end_offset}, but "
                     f"the leader's high watermark is {leader.high_watermark}"
@@ -252,8 +260,8 @@ class Checker:
             self.fail(f"{key}: offset {offset} was acknowledged with acks=all, but only {holders} have it")
 
     def _end(self, broker: SimulatedBroker, key: Key) -> int:
-        """Where a replica ends; of a dead broker, where it ended when it died."""
-        log = broker.log(*key)
+        """Where a replica ends; of a dead broker or disk, where it ended when it died."""
+        log = broker.log(*key) or self._logs.get((broker.id, broker.boots, key))
         end = self._ends.get((broker.id, key), 0) if log is None else log.log_end_offset
         lost_end, lost_at = self._lost.get((broker.id, key), (0, 0.0))
         # What was lost with the power may have been acknowledged before, by an answer still on its way.
@@ -262,7 +270,7 @@ class Checker:
 
     def _died(self, broker: SimulatedBroker, lost_power: bool) -> None:
         for key in self._cluster.partition_states():
-            log = broker.log(*key)
+            log = broker.log(*key) or self._logs.get((broker.id, broker.boots, key))
             if log is not None:
                 self._ends[broker.id, key] = log.log_end_offset
             if lost_power:
@@ -293,7 +301,7 @@ class Checker:
                 return False
             if len({(p.log_end_offset, p.high_watermark, p.leader_epoch) for _, p in replicas}) != 1:
                 return False
-            if replicas[0][1].high_watermark != replicas[0][1].log_end_offset:
+            if any(one.log_or_raise().last_stable_offset != one.log_end_offset for _, one in replicas):
                 return False
         return True
 
@@ -307,10 +315,14 @@ class Checker:
             )
             lines += [
                 f"  {broker}: {partition} ends at {partition.log_end_offset}, high watermark "
-                f"{partition.high_watermark}"
+                f"{partition.high_watermark}, last stable {partition.log_or_raise().last_stable_offset}"
                 for broker, partition in self._replicas(key)
             ]
         return "\n".join(lines)
+
+    def committed(self, topic: str, partition: int) -> bytearray:
+        """The bytes of a partition that are below some high watermark."""
+        return self._committed[topic, partition].data
 
     def check_promises(self) -> None:
         """Call when the cluster has recovered and all clients are done."""

@@ -47,6 +47,8 @@ SETTINGS: Mapping[str, str] = {
     "default.replication.factor": "3",
     "num.partitions": "2",
     "offsets.topic.num.partitions": "2",
+    "transaction.state.log.num.partitions": "2",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     "group.initial.rebalance.delay.ms": "200",
     "replica.lag.time.max.ms": "3000",
     "replica.fetch.backoff.ms": "200",
@@ -185,7 +187,8 @@ class SimulatedBroker:
         self.host.spawn(self._serve())
 
     def kill(self) -> None:
-        """kill -9."""
+        """kill -9; its supervisor has been told to leave it alone."""
+        self.wanted = False
         if self.running:
             self._cluster.on_death(self, False)
             self.host.kill()
@@ -194,6 +197,7 @@ class SimulatedBroker:
 
     def power_off(self) -> None:
         """The plug is pulled: what was not synced is lost as far as the seed says."""
+        self.wanted = False
         self._cluster.on_death(self, True)
         self.host.power_off()
         self.disk.power_off()
@@ -201,7 +205,6 @@ class SimulatedBroker:
 
     async def stop(self) -> None:
         """SIGTERM, and wait for the end."""
-        self.wanted = False
         life, broker = self.host.life, self.broker
         if broker is None or not life.alive:
             self.kill()
@@ -261,6 +264,7 @@ class SimulatedBroker:
         else:
             self.serving = True
             await broker.failed.wait()
+            await broker.stop()
             reason = "failed"
         cluster.outside(lambda: self._ended(reason))
 
@@ -270,6 +274,7 @@ class SimulatedBroker:
             return
         self._cluster.trace.note(f"{self} ended: {reason}")
         self.kill()
+        self.wanted = True
         life = self.host.life
 
         def start_again() -> None:

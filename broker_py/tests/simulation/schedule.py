@@ -12,6 +12,8 @@ taken the broker out of every ISR, and only then it may start again.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import random
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
@@ -58,6 +60,7 @@ class Schedule:
             (1, self._zookeeper_away),
             (2, self._depose_controller),
             (3, self._lag),
+            (2, self._disk_fails),
         ]
         # Swarm testing: each seed leaves some kinds of faults out, so that others come in longer rows.
         kept = [fault for fault in faults if self._rng.randrange(3)]
@@ -154,8 +157,9 @@ class Schedule:
         self._boot(broker)
 
     def _boot(self, broker: SimulatedBroker) -> None:
-        self._note(f"boot {broker}")
-        broker.boot()
+        if not broker.running:  # else its supervisor was quicker
+            self._note(f"boot {broker}")
+            broker.boot()
         self._suspects.discard(broker.id)
 
     async def _kill_everything(self) -> None:
@@ -219,6 +223,27 @@ class Schedule:
         if not all(one.serving for one in brokers) or len(self._cluster.registered()) < len(brokers):
             return False
         return all(set(state.isr) - {broker_id} for state in self._cluster.partition_states().values())
+
+    async def _disk_fails(self) -> None:
+        """Some operations of a broker's disk fail for a while; with its only directory the broker ends."""
+        broker = self._victim()
+        if broker is None:
+            return
+        self._suspects.add(broker.id)
+        operations = self._rng.choice(
+            (("write",), ("fsync",), ("rename", "write_atomic"), ("write", "truncate"))
+        )
+        self._note(f"the disk of {broker} fails: {' '.join(operations)}")
+
+        def fault(operation: str, path: str) -> None:
+            if operation in operations:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+        broker.disk.fault = fault
+        await self._wait(0.01, 3)
+        broker.disk.fault = None
+        self._note(f"the disk of {broker} works again")
+        self._suspects.discard(broker.id)
 
     # -- lines
 

@@ -18,6 +18,12 @@ from tests.simulation.cluster import Cluster
 from tests.simulation.groups import Committer, Coordinator, GroupRecord, Member
 from tests.simulation.loop import SimulatedLoop, SimulationStuck, simulate
 from tests.simulation.schedule import Schedule
+from tests.simulation.transactions import (
+    CommittedReader,
+    TransactionalProducer,
+    check_transactions,
+    visible,
+)
 from tests.simulation.workload import ACKS_ALL, KNOWN_LATER, Client, Consumer, History, Producer
 
 TOPIC = "orders"
@@ -25,6 +31,8 @@ PARTITIONS = 2
 REPLICAS = 3
 FAULTS_S = 25.0
 RECOVERY_S = 60.0
+
+Reader = Consumer | CommittedReader | Committer | Member
 
 
 @dataclass(slots=True)
@@ -50,7 +58,7 @@ class Simulation:
         self._clients: list[Client] = []
         self._writers: list[Client] = []
         self._producers: list[Producer] = []
-        self._readers: list[Consumer | Committer | Member] = []
+        self._readers: list[Reader] = []
         self._committer = Committer(self._coordinator("committer", "without-members"))
         self._group = GroupRecord()
         self._members = [
@@ -60,6 +68,11 @@ class Simulation:
         self._admin = admin
         self._administrator = Administrator(admin, list(self.cluster.brokers), PARTITIONS, REPLICAS)
         self._administered = rng.randrange(2) == 0
+        self._transactional = TransactionalProducer(self._new_client("transactional"), self.history)
+        self._committed_readers = [
+            CommittedReader(self._new_client(f"committed-reader-{partition}"), partition)
+            for partition in range(PARTITIONS)
+        ]
 
     def _new_client(self, name: str) -> Client:
         client = Client(self.cluster, name, TOPIC)
@@ -88,6 +101,11 @@ class Simulation:
         self.cluster.trace.note("no more faults")
         await self._settle()
         self.checker.check_promises()
+        shown = {
+            partition: visible(self.checker.committed(TOPIC, partition), f"{TOPIC}-{partition}")
+            for partition in range(PARTITIONS)
+        }
+        check_transactions(self._transactional.transactions, shown, self._committed_readers)
         self._committer.commits.check(await self._committed_offsets())
 
     def _start_clients(self) -> None:
@@ -102,6 +120,10 @@ class Simulation:
         self._read(self._committer.coordinator.client, self._committer)
         for member in self._members:
             self._read(member.coordinator.client, member)
+        self._writers.append(self._transactional.client)
+        self._transactional.client.start(self._transactional.run())
+        for committed_reader in self._committed_readers:
+            self._read(committed_reader.client, committed_reader)
         if self._administered:
             self._admin.start(self._administrator.run())
         self._writers.append(self._admin)
@@ -111,7 +133,7 @@ class Simulation:
         self._producers.append(producer)
         client.start(producer.run())
 
-    def _read(self, client: Client, reader: Consumer | Committer | Member) -> None:
+    def _read(self, client: Client, reader: Reader) -> None:
         self._readers.append(reader)
         client.start(reader.run())
 
@@ -119,7 +141,7 @@ class Simulation:
         """Clients finish what they have begun, and all replicas come into sync again."""
         loop = self.cluster.loop
         deadline = loop.time() + RECOVERY_S
-        self._committer.stopping = self._administrator.stopping = True
+        self._committer.stopping = self._administrator.stopping = self._transactional.stopping = True
         for producer in self._producers:
             producer.stopping = True
         while not (self._settled() and self.checker.recovered()):

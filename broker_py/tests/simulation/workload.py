@@ -333,7 +333,7 @@ class Consumer:
         records = bytes(data.records or b"")  # type: ignore[arg-type]
         for at, header in iterate_headers(records):
             for record in decode_records(records, at, header):
-                if record.offset >= self.position:
+                if record.offset >= self.position and not header.is_control:
                     self._checker.consumed(self._partition, record.offset, record.key)
             self.position = max(self.position, header.next_offset)
         return True
