@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import logging
 import random
 import socket
 from collections.abc import Callable, Coroutine
@@ -218,8 +219,12 @@ def _end(loop: SimulatedLoop) -> None:
         if left:
             loop.run_until_complete(asyncio.wait(left, timeout=60))
     finally:
+        # What the dead would still have to say is of no interest.
+        threshold = logging.root.manager.disable
+        logging.disable()
         for life in loop.network.dead_lives():
             life.bury()
+        logging.disable(threshold)
         loop.close()
 
 

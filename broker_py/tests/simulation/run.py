@@ -108,6 +108,8 @@ def main() -> int:
     logging.getLogger("commitlog").propagate = False
     if options.log:
         _show_logs(options.log.upper())
+    else:
+        logging.getLogger("commitlog").addHandler(logging.NullHandler())
     if options.mistakes is not None:
         return run_mistakes(options.mistakes, options.first, options.seeds)
     if options.seed is not None:
