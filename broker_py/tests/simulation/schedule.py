@@ -209,7 +209,7 @@ class Schedule:
         self._note(f"power off {broker}, {broker.disk.unsynced_bytes} bytes unsynced")
         broker.power_off()
         deadline = self._cluster.loop.time() + PATIENCE_S
-        while any(broker.id in state.isr for state in self._cluster.partition_states().values()):
+        while any(broker.id in isr for isr in self._isrs()):
             if self._cluster.loop.time() > deadline:
                 raise Violation(f"{broker} is dead for {PATIENCE_S} s, but still in an ISR")
             await asyncio.sleep(0.1)
@@ -222,7 +222,13 @@ class Schedule:
         brokers = self._cluster.brokers.values()
         if not all(one.serving for one in brokers) or len(self._cluster.registered()) < len(brokers):
             return False
-        return all(set(state.isr) - {broker_id} for state in self._cluster.partition_states().values())
+        return all(isr - {broker_id} for isr in self._isrs())
+
+    def _isrs(self) -> list[set[int]]:
+        """Those that matter: of a topic that is about to be deleted, the dead stay in the ISR."""
+        doomed = self._cluster.ensemble.tree.children(paths.DELETE_TOPICS)
+        states = self._cluster.partition_states()
+        return [set(state.isr) for (topic, _), state in states.items() if topic not in doomed]
 
     async def _disk_fails(self) -> None:
         """Some operations of a broker's disk fail for a while; with its only directory the broker ends."""
