@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -240,3 +241,25 @@ async def test_nobody_listens() -> None:
         pass
     with pytest.raises(ConnectionError):
         await connect(fake)
+
+
+def test_a_negotiation_whose_caller_went_away_fails_quietly() -> None:
+    complaints: list[str] = []
+
+    async def main() -> None:
+        handler = lambda _, context: complaints.append(context["message"])  # noqa: E731
+        asyncio.get_running_loop().set_exception_handler(handler)
+        async with broker() as fake:
+            connection = await connect(fake)
+            caller = asyncio.ensure_future(connection.negotiate())
+            await fake.arrived.wait()
+            caller.cancel()
+            await asyncio.gather(caller, return_exceptions=True)
+            connection.close()
+            del connection, caller
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        gc.collect()
+
+    asyncio.run(main())
+    assert "Task exception was never retrieved" not in complaints

@@ -190,6 +190,7 @@ class BrokerConnection:
         if not self.api_versions:
             if self._negotiation is None:
                 self._negotiation = self._loop.create_task(self._ask_api_versions())
+                self._negotiation.add_done_callback(_seen)
             await asyncio.shield(self._negotiation)
         return self.api_versions
 
@@ -254,3 +255,10 @@ class BrokerConnection:
         if isinstance(failure, ConnectionError | TimeoutError) and failure.errno is None:
             return type(failure)(*failure.args)
         return ConnectionError(f"the connection to {self._name} failed: {failure}")
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Whoever asked may have gone away: then nobody else would look at the task's error, and the loop would
+    complain."""
+    if not task.cancelled():
+        task.exception()
