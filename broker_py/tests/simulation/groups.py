@@ -86,6 +86,19 @@ class Coordinator:
         return {one.partition_index: one.committed_offset for t in response.topics for one in t.partitions}
 
 
+async def commit_first(coordinator: Coordinator) -> None:
+    """Give a group an offset before it has members: else it would end with its last one, and its generations
+    would begin anew when a topic is deleted."""
+    while True:
+        try:
+            if await coordinator.commit(0, 0) is ErrorCode.NONE:
+                return
+        except KNOWN_LATER:
+            pass
+        coordinator.forget()
+        await coordinator.client.pause()
+
+
 @dataclass(slots=True)
 class Commits:
     """What was committed, as far as those know who did it."""

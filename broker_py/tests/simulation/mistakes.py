@@ -14,7 +14,8 @@ from commitlog.controller.fencing import Fence
 from commitlog.coordination.client import Op, OpResult
 from commitlog.groups.coordinator import GroupCoordinator
 from commitlog.groups.log_writer import LogWriter
-from commitlog.replication import state_change
+from commitlog.replication import fetch, state_change
+from commitlog.replication.fetch import FetchIsolation
 from commitlog.replication.fetch_states import FetchState
 from commitlog.replication.isr import InSyncReplicas, IsrState, RemoteReplica
 from commitlog.replication.partition import Partition
@@ -22,6 +23,8 @@ from commitlog.replication.replica_manager import ReplicaManager
 from commitlog.storage import segment
 from commitlog.storage.log import Log
 from commitlog.storage.producer_state import ProducerStates
+from commitlog.transactions import log_writer as transaction_log
+from commitlog.transactions.markers import MarkerChannel
 from commitlog.wire.errors import ErrorCode, KafkaError
 
 Patch = tuple[Any, str, Any]
@@ -138,6 +141,27 @@ def _nothing_is_corrupt(*_: Any) -> bool:
     return True
 
 
+def _read_to_the_high_watermark(log: Log, isolation: FetchIsolation) -> int:
+    return log.log_end_offset if isolation is FetchIsolation.LOG_END else log.high_watermark
+
+
+_read = Log.read
+
+
+def _read_without_aborts(self: Log, *arguments: Any, read_committed: bool = False, **options: Any) -> Any:
+    return _read(self, *arguments, **options)
+
+
+_add_markers = MarkerChannel.add
+
+
+def _forget_what_was_prepared(
+    self: MarkerChannel, *arguments: Any, is_loaded: bool = False, **options: Any
+) -> None:
+    if not is_loaded:
+        _add_markers(self, *arguments, **options)
+
+
 MISTAKES: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "acknowledge before the ISR has it": _patches((Partition, "replicated", _acknowledged_at_once)),
     "count only the leader into the high watermark": _patches(
@@ -173,6 +197,16 @@ MISTAKES: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     ),
     "recovery after a loss of power believes what it finds": _patches(
         (segment, "check_crc", _nothing_is_corrupt)
+    ),
+    "read_committed reads to the high watermark": _patches(
+        (fetch, "_upper_offset", _read_to_the_high_watermark)
+    ),
+    "consumers are not told which transactions were aborted": _patches((Log, "read", _read_without_aborts)),
+    "a new transaction coordinator forgets what was prepared": _patches(
+        (MarkerChannel, "add", _forget_what_was_prepared)
+    ),
+    "steps of a transaction are acknowledged by the leader alone": _patches(
+        (transaction_log, "ALL_REPLICAS", 1)
     ),
     "a new group coordinator loads nothing": _patches((GroupCoordinator, "_add_loaded", _load_no_group)),
     "offset commits are acknowledged by the leader alone": _patches(

@@ -15,7 +15,7 @@ from commitlog.storage.log import Log
 from tests.simulation.administration import Administrator, create_topic
 from tests.simulation.checker import Checker, Violation
 from tests.simulation.cluster import Cluster
-from tests.simulation.groups import Committer, Coordinator, GroupRecord, Member
+from tests.simulation.groups import Committer, Coordinator, GroupRecord, Member, commit_first
 from tests.simulation.loop import SimulatedLoop, SimulationStuck, simulate
 from tests.simulation.schedule import Schedule
 from tests.simulation.transactions import (
@@ -95,6 +95,8 @@ class Simulation:
     async def _run(self) -> None:
         await self.cluster.start()
         await self._admin.host.spawn(create_topic(self._admin, TOPIC, PARTITIONS, REPLICAS))
+        first = self._members[0].coordinator
+        await first.client.host.spawn(commit_first(first))
         self._start_clients()
         hosts = [client.host for client in self._clients]
         await Schedule(self.cluster, hosts).run(FAULTS_S)

@@ -20,6 +20,7 @@ FAILED_ONCE = {
     10: "connections were closed in the order of a set: the run was not the same twice",
     19: "a LeaderAndIsr for a new topic was lost while ZooKeeper was away",
     22: "a LeaderAndIsr for a new topic was lost while ZooKeeper was away",
+    301: "the loop complained of an ApiVersions request whose asker had gone away",
 }
 """Every seed that ever failed, and why. With a new workload or schedule a seed is another run."""
 
