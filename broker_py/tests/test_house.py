@@ -19,6 +19,7 @@ ROOMS = (
     "storage",
     "config",
     "coordination",
+    "security",
     "replication",
     "controller",
     "groups",

@@ -10,6 +10,7 @@ from typing import Any, cast
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext
 from commitlog.config.broker import BrokerConfig
+from commitlog.security.principal import ANONYMOUS
 from commitlog.wire import frames
 from commitlog.wire.errors import KafkaError
 from tests.controller.cluster import Cluster, Node
@@ -33,7 +34,7 @@ async def ask_services(services: Any, api: Api, request: Any, version: int) -> A
     frame = memoryview(frames.encode_request(request, version, 7, "client"))[4:]
     header = frames.decode_request_header(frame)
     decoded = frames.decode_request(header, frame)
-    context = RequestContext(header, "127.0.0.1", 1, "PLAINTEXT", "User:ANONYMOUS", "", lambda: None)
+    context = RequestContext(header, "127.0.0.1", 1, "PLAINTEXT", ANONYMOUS, "", lambda: None)
     try:
         answer: Any = api.handle(cast(Any, services), context, decoded)
         if asyncio.iscoroutine(answer):

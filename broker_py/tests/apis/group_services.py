@@ -13,6 +13,7 @@ from commitlog.apis.services import RequestContext
 from commitlog.coordination.memory import MemoryCoordination, MemoryEnsemble
 from commitlog.groups.log_writer import OFFSETS_TOPIC
 from commitlog.replication.metadata_cache import MetadataCache
+from commitlog.security.principal import ANONYMOUS
 from commitlog.wire import frames
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.update_metadata_request import (
@@ -111,7 +112,7 @@ class Broker:
             client_host="127.0.0.1",
             client_port=1,
             listener_name=listener,
-            principal="User:ANONYMOUS",
+            principal=ANONYMOUS,
             connection_id="",
             close=lambda: None,
         )

@@ -15,6 +15,7 @@ import pytest
 from commitlog.apis import k00_produce
 from commitlog.apis.registry import Api, served_apis
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.principal import ANONYMOUS
 from commitlog.server.dispatch import Dispatcher
 from commitlog.server.listener import ConnectionLimits, ConnectionQuotas, SocketListener
 from commitlog.wire.api_keys import API_VERSIONS, ApiKey
@@ -158,7 +159,7 @@ def test_the_handler_sees_who_asks() -> None:
     with_connection(heartbeat_api(handle), client)
     (context,) = seen
     assert (context.client_id, context.client_host, context.api_version) == ("test", "127.0.0.1", 3)
-    assert (context.listener_name, context.principal) == ("PLAINTEXT", "User:ANONYMOUS")
+    assert (context.listener_name, context.principal) == ("PLAINTEXT", ANONYMOUS)
 
 
 @pytest.mark.parametrize("slow", [False, True])

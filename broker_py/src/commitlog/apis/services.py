@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from commitlog.replication.fetch_session import FetchSessionCache
     from commitlog.replication.metadata_cache import MetadataCache
     from commitlog.replication.replica_manager import ReplicaManager
+    from commitlog.security.principal import KafkaPrincipal
     from commitlog.storage.disk import Disk
     from commitlog.storage.log_manager import LogManager
     from commitlog.transactions.coordinator import TransactionCoordinator
@@ -93,13 +94,13 @@ class Services:
 
 @dataclass(slots=True)
 class RequestContext:
-    """Who is asking, on which connection. ``principal`` is "User:ANONYMOUS" on PLAINTEXT."""
+    """Who is asking, on which connection. ``principal`` is ANONYMOUS on PLAINTEXT."""
 
     header: RequestHeader
     client_host: str
     client_port: int
     listener_name: str
-    principal: str
+    principal: KafkaPrincipal
     connection_id: str
     close: Callable[[], None]
     """Close the connection after this request without an answer (a failed Produce with acks=0)."""

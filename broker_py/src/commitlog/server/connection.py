@@ -25,6 +25,7 @@ from collections import deque
 from struct import Struct
 from typing import TYPE_CHECKING, Protocol, cast
 
+from commitlog.security.principal import ANONYMOUS
 from commitlog.wire.regions import FileRegion
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class Connection(asyncio.BufferedProtocol):
         "connection_id",
         "last_active",
         "listener_name",
+        "principal",
     )
 
     def __init__(self, owner: ConnectionOwner, requests: Requests, index: int, *, held: bool) -> None:
@@ -142,6 +144,7 @@ class Connection(asyncio.BufferedProtocol):
         self.client_port = -1
         self.connection_id = str(index)
         self.listener_name = owner.name
+        self.principal = ANONYMOUS
         self.last_active = self._loop.time()
 
     # asyncio.BufferedProtocol

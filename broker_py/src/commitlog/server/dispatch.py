@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("commitlog.server.dispatch")
 request_log = logging.getLogger("commitlog.server.request")
 
-ANONYMOUS = "User:ANONYMOUS"
-
 
 class PendingRequest:
     """A request whose handler returned an awaitable."""
@@ -83,7 +81,7 @@ class Dispatcher:
             connection.client_host,
             connection.client_port,
             connection.listener_name,
-            ANONYMOUS,
+            connection.principal,
             connection.connection_id,
             connection.close,
         )
