@@ -9,10 +9,11 @@ from typing import Any
 
 from commitlog.config.broker import BrokerConfig
 from commitlog.coordination import paths
+from commitlog.coordination.change_notifications import CHANGE_EXPIRATION_MS
 from commitlog.coordination.client import ensure_path
 from commitlog.coordination.documents import ConfigChange, ConfigEntity
 from commitlog.coordination.memory import MemoryCoordination, MemoryEnsemble
-from commitlog.server.config_watcher import CHANGE_EXPIRATION_MS, ConfigWatcher
+from commitlog.server.config_watcher import ConfigWatcher
 from commitlog.server.topic_configs import TopicConfigRepository
 
 PREFIX = f"{paths.CONFIG_CHANGES}/{paths.CONFIG_CHANGE_PREFIX}"

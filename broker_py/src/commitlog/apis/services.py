@@ -6,9 +6,13 @@ The server makes one ``Services`` per broker and one ``RequestContext`` per requ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from commitlog.security.acl import CLUSTER_NAME, SUPPORTED_OPERATIONS, AclOperation, ResourceType
+from commitlog.wire.errors import ErrorCode, KafkaError
+from commitlog.wire.messages import api_name
 
 if TYPE_CHECKING:
     import random
@@ -21,12 +25,12 @@ if TYPE_CHECKING:
     from commitlog.replication.fetch_session import FetchSessionCache
     from commitlog.replication.metadata_cache import MetadataCache
     from commitlog.replication.replica_manager import ReplicaManager
+    from commitlog.security.authorizer import AclAuthorizer
     from commitlog.security.principal import KafkaPrincipal
     from commitlog.storage.disk import Disk
     from commitlog.storage.log_manager import LogManager
     from commitlog.transactions.coordinator import TransactionCoordinator
     from commitlog.transactions.verification import TransactionVerifier
-    from commitlog.wire.errors import ErrorCode
     from commitlog.wire.frames import RequestHeader
 
 
@@ -92,9 +96,26 @@ class Services:
     rng: random.Random
 
 
+class _Everything:
+    """The set of all names: what may be done where nobody checks."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+EVERYTHING: Container[str] = _Everything()
+_ALL_OPERATIONS = {
+    kind: sum(1 << operation for operation in operations) for kind, operations in SUPPORTED_OPERATIONS.items()
+}
+
+
 @dataclass(slots=True)
 class RequestContext:
-    """Who is asking, on which connection. ``principal`` is ANONYMOUS on PLAINTEXT."""
+    """Who is asking, on which connection, and what they may do (KafkaApis' AuthHelper). ``principal`` is
+    ANONYMOUS on PLAINTEXT.
+
+    Without an authorizer everybody may do everything, and every question below costs one comparison.
+    """
 
     header: RequestHeader
     client_host: str
@@ -104,6 +125,7 @@ class RequestContext:
     connection_id: str
     close: Callable[[], None]
     """Close the connection after this request without an answer (a failed Produce with acks=0)."""
+    authorizer: AclAuthorizer | None = None
 
     @property
     def api_version(self) -> int:
@@ -113,3 +135,82 @@ class RequestContext:
     def client_id(self) -> str:
         """Kafka treats an absent client id as the empty one."""
         return self.header.client_id or ""
+
+    # authorization
+
+    def authorize(
+        self,
+        operation: AclOperation,
+        resource_type: ResourceType,
+        name: str,
+        *,
+        log_if_denied: bool = True,
+        count: int = 1,
+    ) -> bool:
+        """Whether who asks may do the operation on the resource. A denial goes to the log, unless it only
+        filters what is shown; ``count`` says there how often the request names the resource."""
+        if self.authorizer is None:
+            return True
+        return self.authorizer.authorize(
+            self.principal,
+            self.client_host,
+            operation,
+            resource_type,
+            name,
+            request=api_name(self.header.api_key),
+            log_if_denied=log_if_denied,
+            count=count,
+        )
+
+    def authorize_cluster(self, operation: AclOperation, *, log_if_denied: bool = True) -> bool:
+        """``authorize`` for the one resource of type Cluster."""
+        return self.authorizer is None or self.authorize(
+            operation, ResourceType.CLUSTER, CLUSTER_NAME, log_if_denied=log_if_denied
+        )
+
+    def require_cluster(self, operation: AclOperation) -> None:
+        """CLUSTER_AUTHORIZATION_FAILED for the whole request when who asks may not (KafkaApis'
+        authorizeClusterOperation)."""
+        if not self.authorize_cluster(operation):
+            name = api_name(self.header.api_key)
+            raise KafkaError(
+                ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+                f"Request {name}(connectionId={self.connection_id}, principal={self.principal}) is not "
+                "authorized.",
+            )
+
+    def authorized(
+        self,
+        operation: AclOperation,
+        resource_type: ResourceType,
+        names: Iterable[str],
+        *,
+        log_if_denied: bool = True,
+    ) -> Container[str]:
+        """Those of the names on which who asks may do the operation (filterByAuthorized)."""
+        if self.authorizer is None:
+            return EVERYTHING
+        counts: dict[str, int] = {}
+        for name in names:
+            counts[name] = counts.get(name, 0) + 1
+        return {
+            name
+            for name, count in counts.items()
+            if self.authorize(operation, resource_type, name, log_if_denied=log_if_denied, count=count)
+        }
+
+    def authorize_any(self, operation: AclOperation, resource_type: ResourceType) -> bool:
+        """Whether there is a resource of the type on which who asks may do this (authorizeByResourceType)."""
+        if self.authorizer is None:
+            return True
+        return self.authorizer.authorize_by_resource_type(
+            self.principal, self.client_host, operation, resource_type, request=api_name(self.header.api_key)
+        )
+
+    def authorized_operations(self, resource_type: ResourceType, name: str) -> int:
+        """The bit field of what who asks may do on the resource."""
+        if self.authorizer is None:
+            return _ALL_OPERATIONS[resource_type]
+        return self.authorizer.authorized_operations(
+            self.principal, self.client_host, resource_type, name, api_name(self.header.api_key)
+        )

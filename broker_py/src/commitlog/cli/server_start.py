@@ -14,6 +14,7 @@ import resource
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from commitlog.cli import terminal
@@ -93,6 +94,18 @@ class _Formatter(logging.Formatter):
         return super().format(record)
 
 
+def _log_denials_apart(directory: Path) -> None:
+    """kafka-authorizer.log, as Kafka's log4j.properties has it: a line per attempt that was denied."""
+    file = logging.handlers.TimedRotatingFileHandler(
+        directory / "kafka-authorizer.log", when="H", backupCount=LOG_FILES_KEPT, encoding="utf-8", delay=True
+    )
+    file.suffix = "%Y-%m-%d-%H"
+    file.setFormatter(_Formatter())
+    authorizer = logging.getLogger("kafka.authorizer.logger")
+    authorizer.addHandler(file)
+    authorizer.propagate = False
+
+
 def configure_logging() -> None:
     """Standard output, and server.log where that can be written."""
     root = logging.getLogger()
@@ -114,6 +127,7 @@ def configure_logging() -> None:
         file.suffix = "%Y-%m-%d-%H"
         file.setFormatter(_Formatter())
         root.addHandler(file)
+        _log_denials_apart(directory)
     for item in filter(None, os.environ.get("COMMITLOG_LOG", "").split(",")):
         name, _, level = item.rpartition("=")
         if level.upper() in logging.getLevelNamesMapping():

@@ -34,7 +34,16 @@ DEFAULT_SOURCE = "config/server.properties"
 
 # Settings with one of these prefixes belong to plug-ins or to one listener: they cannot be checked against
 # the table.
-FREE_PREFIXES = ("listener.name.", "ssl.principal.", "rsm.config.", "rlmm.config.", "metrics.context.")
+FREE_PREFIXES = (
+    "listener.name.",
+    "ssl.principal.",
+    "rsm.config.",
+    "rlmm.config.",
+    "metrics.context.",
+    "authorizer.zookeeper.",
+    "super.users",
+    "allow.everyone.if.no.acl.found",
+)
 
 ChangeListener = Callable[[frozenset[str]], None]
 

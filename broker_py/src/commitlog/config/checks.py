@@ -26,6 +26,9 @@ _UNSERVED = {
     "client.quota.callback.class": "this broker runs no Java classes",
 }
 
+ACL_AUTHORIZER = "kafka.security.authorizer.AclAuthorizer"
+_REMOVED_AUTHORIZER = "kafka.security.auth.SimpleAclAuthorizer"
+
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
@@ -40,6 +43,7 @@ def check_broker(config: BrokerSettings) -> None:
     _check_listeners(config)
     _check_connections(config)
     _check_groups(config)
+    _check_authorizer(config)
     _check_served(config)
 
 
@@ -49,6 +53,20 @@ def _check_served(config: BrokerSettings) -> None:
         _require(
             not value, f"{name}={str(value).lower() if value is True else value} is not supported: {reason}"
         )
+
+
+def _check_authorizer(config: BrokerSettings) -> None:
+    name = config.authorizer_class_name
+    _require(
+        name != _REMOVED_AUTHORIZER,
+        f"authorizer.class.name={name} was removed in Kafka 3.0: set {ACL_AUTHORIZER}, which reads the same "
+        "ACLs",
+    )
+    _require(
+        name in ("", ACL_AUTHORIZER),
+        f"authorizer.class.name={name} is not supported: this broker runs no Java classes, set "
+        f"{ACL_AUTHORIZER}",
+    )
 
 
 def _check_identity(config: BrokerSettings) -> None:

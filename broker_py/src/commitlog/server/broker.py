@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from commitlog.apis.services import Services
-from commitlog.config.broker import BrokerConfig
+from commitlog.config.broker import BrokerConfig, ConfigError
 from commitlog.controller.controller import KafkaController
 from commitlog.controller.topic_admin import TopicAdmin
 from commitlog.coordination import paths
@@ -32,11 +32,19 @@ from commitlog.coordination.client import (
     NoNode,
     SessionState,
 )
-from commitlog.coordination.documents import BrokerRegistration, ConfigEntity, Endpoint, TopicAssignment
+from commitlog.coordination.documents import (
+    BrokerRegistration,
+    ConfigEntity,
+    DocumentError,
+    Endpoint,
+    TopicAssignment,
+)
 from commitlog.groups.coordinator import OFFSETS_TOPIC, GroupCoordinator
 from commitlog.replication.fetch_session import FetchSessionCache
 from commitlog.replication.metadata_cache import MetadataCache
 from commitlog.replication.replica_manager import ReplicaManager
+from commitlog.security.authorizer import AclAuthorizer
+from commitlog.security.authorizer_settings import authorizer_settings
 from commitlog.server import identity
 from commitlog.server.auto_topics import AutoTopicCreation
 from commitlog.server.config_watcher import ConfigWatcher
@@ -74,6 +82,7 @@ STOP_ORDER = (
     "group coordinator",
     "replica manager",
     "log manager",
+    "authorizer",
     "registration",
     "controller",
     "log dir events",
@@ -140,6 +149,7 @@ class Broker:
         self._topic_configs = TopicConfigRepository(self._coordination, config)
         await self._topic_configs.load_all()
         self._build(cluster_id)
+        await self._start_authorizer()
         await self._log_manager.load()
         self._started["log manager"] = self._log_manager.shutdown
         self._log_manager.start()
@@ -182,6 +192,25 @@ class Broker:
                     f"{self.config.source}: listeners: {listener.name} uses {listener.protocol}, this broker "
                     f"serves {SERVED_PROTOCOL} only"
                 )
+
+        try:
+            self._authorizer_settings = authorizer_settings(self.config)
+        except ConfigError as error:
+            raise StartupError(str(error)) from None
+
+    async def _start_authorizer(self) -> None:
+        """Before anything is served: without the ACLs there is nobody to ask."""
+        self._authorizer: AclAuthorizer | None = None
+        if self._authorizer_settings is None:
+            return
+        self._authorizer = AclAuthorizer(
+            self._coordination, self._authorizer_settings, now_ms=self._now_ms, rng=self._rng
+        )
+        self._started["authorizer"] = self._authorizer.stop
+        try:
+            await self._authorizer.start()
+        except DocumentError as error:
+            raise StartupError(f"The ACLs in ZooKeeper cannot be read: {error}") from error
 
     def _build(self, cluster_id: str) -> None:
         """Make the rooms' objects; none of them does anything before its ``start``."""
@@ -265,7 +294,7 @@ class Broker:
     async def _bind(self) -> None:
         config = self.config
         self._quotas = quotas = ConnectionQuotas(connection_limits(config))
-        dispatcher = Dispatcher(self.services)
+        dispatcher = Dispatcher(self.services, authorizer=self._authorizer)
         self._started["listeners"] = self._stop_listeners
         for one in config.listeners:
             listener = SocketListener(one.name, one.host, one.port, dispatcher, quotas)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from commitlog.apis.registry import Api, served_apis
 from commitlog.apis.services import RequestContext, Services
 from commitlog.replication.purgatory import DelayedOperation
+from commitlog.security.acl import AclOperation
 from commitlog.server.connection import CloseConnection
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -26,6 +27,7 @@ from commitlog.wire.messages import response_class
 from commitlog.wire.primitives import MalformedMessage
 
 if TYPE_CHECKING:
+    from commitlog.security.authorizer import AclAuthorizer
     from commitlog.server.connection import Connection, Response
 
 log = logging.getLogger("commitlog.server.dispatch")
@@ -69,9 +71,16 @@ class PendingRequest:
 class Dispatcher:
     """Finds the handler of a request and turns whatever it does into a response."""
 
-    def __init__(self, services: Services, apis: dict[int, Api] | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        apis: dict[int, Api] | None = None,
+        *,
+        authorizer: AclAuthorizer | None = None,
+    ) -> None:
         self._services = services
         self._apis = served_apis() if apis is None else apis
+        self._authorizer = authorizer
 
     def handle(self, connection: Connection, frame: memoryview) -> Response | PendingRequest | None:
         """Answer one frame; a PendingRequest when the handler has to wait. Raises CloseConnection."""
@@ -84,6 +93,7 @@ class Dispatcher:
             connection.principal,
             connection.connection_id,
             connection.close,
+            self._authorizer,
         )
         if header.api_version > api.max_version or header.api_version < api.min_version:
             return self._unsupported_version(api, context)
@@ -94,6 +104,8 @@ class Dispatcher:
         if request_log.isEnabledFor(logging.DEBUG):
             request_log.debug("%s: %s", _describe(context), type(request).__name__)
         try:
+            if api.cluster_action:
+                context.require_cluster(AclOperation.CLUSTER_ACTION)
             answer = api.handle(self._services, context, request)
         except Exception as error:
             answer = self.answer_for(error, api, context, request)

@@ -28,10 +28,22 @@ def response_class(api_key: int) -> type[Response]:
     return _message_class(ApiKey(api_key), "response", Response)
 
 
+@cache
+def api_name(api_key: int) -> str:
+    """Kafka's name of an API ("OffsetForLeaderEpoch"); the bare number of a key that has no schema."""
+    try:
+        return _class_name(ApiKey(api_key).name)
+    except ValueError:
+        return str(api_key)
+
+
+def _class_name(name: str) -> str:
+    return "".join(map(str.capitalize, name.split("_")))
+
+
 def _message_class(api_key: ApiKey, kind: str, base: type[M]) -> type[M]:
     module = f"{api_key.name.lower()}_{kind}"
-    class_name = "".join(map(str.capitalize, module.split("_")))
-    found: Any = getattr(import_module(f"{__name__}.{module}"), class_name)
+    found: Any = getattr(import_module(f"{__name__}.{module}"), _class_name(module))
     assert isinstance(found, type)
     assert issubclass(found, base)
     return found
