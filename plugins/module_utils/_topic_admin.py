@@ -7,10 +7,17 @@
 from __future__ import annotations
 
 import base64
-import time
+import contextlib
 import typing as t
 import uuid
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._admin import (
+    RequestFailed,
+    error_text,
+    one_line,
+    raise_for,
+)
+from ansible_collections.commitlog.kafka.plugins.module_utils._config_admin import ConfigAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import (
     PartitionState,
     Setting,
@@ -19,68 +26,52 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import
     WantedTopic,
 )
 
-try:
-    import kafka.errors as kafka_errors
-    from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType
-except ImportError:  # said by require_libraries() before any of this is used
-    pass
+with contextlib.suppress(ImportError):  # said by require_libraries() before any of this is used
+    from kafka import TopicPartition
+    from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 
 UNKNOWN_TOPIC_OR_PARTITION = 3
-POLL_S = 0.1
 
 
-class RequestFailed(Exception):
-    """The cluster refused a request, or did not do in time what it had agreed to; the text says what."""
-
-
-def _error_text(code: int, message: t.Optional[str]) -> str:
-    name = kafka_errors.for_code(code).__name__
-    return "{0}: {1}".format(name, message) if message else name
-
-
-class TopicAdmin:
-    """Reads and changes topics. Every request made that changes something is noted in `requests`, in order."""
-
-    def __init__(self, client: t.Any, timeout_s: int) -> None:
-        self._client = client
-        self._timeout_s = timeout_s
-        self.requests: list[dict[str, t.Any]] = []
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+class TopicAdmin(ConfigAdmin):
+    """Reads and changes topics."""
 
     def names(self) -> list[str]:
         """The names of all topics, sorted."""
-        with _one_line("Metadata"):
-            return sorted(self._client.list_topics())
+        with one_line("Metadata"):
+            return sorted(self.client.list_topics())
 
     def read(self, name: str, with_settings: bool = True) -> t.Optional[TopicState]:
         """The topic, or None where there is none."""
         topics = self.read_all([name], with_settings)
         return topics[0] if topics else None
 
-    def read_all(self, names: list[str], with_settings: bool = True) -> list[TopicState]:
-        """Those of the named topics that exist, in the order asked for, in two requests at most."""
-        if not names:
+    def read_all(
+        self, names: t.Optional[list[str]] = None, with_settings: bool = True, only_settings: t.Optional[list[str]] = None
+    ) -> list[TopicState]:
+        """Those of the named topics that exist, in the order asked for (all of them, by name, where none are named).
+
+        Two requests, however many topics: one for the metadata and one for the settings.
+        """
+        if names is not None and not names:
             return []
-        with _one_line("Metadata"):
-            metadata = {entry["name"]: entry for entry in self._client.describe_topics(names)}
+        with one_line("Metadata"):
+            metadata = {entry["name"]: entry for entry in self.client.describe_topics(names)}
         found = []
-        for name in names:
+        for name in sorted(metadata) if names is None else names:
             entry = metadata.get(name)
             if entry is None or entry["error_code"] == UNKNOWN_TOPIC_OR_PARTITION:
                 continue
             if entry["error_code"] != 0 and not entry.get("partitions"):
-                raise RequestFailed("topic {0}: {1}".format(name, _error_text(entry["error_code"], None)))
+                raise RequestFailed("topic {0}: {1}".format(name, error_text(entry["error_code"])))
             found.append(entry)
-        settings = self._settings([entry["name"] for entry in found]) if with_settings and found else {}
+        settings = self._settings([entry["name"] for entry in found], only_settings) if with_settings and found else {}
         return [_topic_state(entry, settings.get(entry["name"], {})) for entry in found]
 
-    def _settings(self, names: list[str]) -> dict[str, dict[str, Setting]]:
-        with _one_line("DescribeConfigs"):
-            answer = self._client.describe_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name) for name in names], config_filter="all"
+    def _settings(self, names: list[str], only: t.Optional[list[str]]) -> dict[str, dict[str, Setting]]:
+        with one_line("DescribeConfigs"):
+            answer = self.client.describe_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, name, only) for name in names], config_filter="all"
             )
         return {
             name: {
@@ -90,6 +81,16 @@ class TopicAdmin:
             for name, entries in answer.get("topic", {}).items()
         }
 
+    def offsets(self, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
+        """The earliest and the latest offset of partitions that have a leader."""
+        if not partitions:
+            return {}
+        keys = [TopicPartition(topic, index) for topic, index in partitions]
+        with one_line("ListOffsets"):
+            first = self.client.list_partition_offsets(dict.fromkeys(keys, OffsetSpec.EARLIEST), timeout_ms=self.timeout_ms)
+            last = self.client.list_partition_offsets(dict.fromkeys(keys, OffsetSpec.LATEST), timeout_ms=self.timeout_ms)
+        return {(key.topic, key.partition): (first[key].offset, last[key].offset) for key in keys}
+
     def create(self, wanted: WantedTopic, validate_only: bool) -> None:
         """Create the topic; with validate_only let the cluster judge the request without doing it."""
         request: dict[str, t.Any] = dict(configs={name: text for name, text in wanted.config.items() if text is not None})
@@ -98,24 +99,24 @@ class TopicAdmin:
         else:
             request["num_partitions"] = -1 if wanted.partitions is None else wanted.partitions
             request["replication_factor"] = -1 if wanted.replication_factor is None else wanted.replication_factor
-        self._note("CreateTopics", wanted.name, request)
-        with _one_line("CreateTopics for topic " + wanted.name):
-            answer = self._client.create_topics(
+        self.note("CreateTopics", topic=wanted.name, **request)
+        with one_line("CreateTopics for topic " + wanted.name):
+            answer = self.client.create_topics(
                 {wanted.name: request},
-                timeout_ms=self._timeout_s * 1000,
+                timeout_ms=self.timeout_ms,
                 validate_only=validate_only,
                 raise_errors=False,
             )
         for entry in answer["topics"]:
-            self._check("CreateTopics", wanted.name, entry["error_code"], entry.get("error_message"))
+            raise_for("CreateTopics for topic " + wanted.name, entry["error_code"], entry.get("error_message"))
 
     def delete(self, name: str) -> None:
         """Delete the topic."""
-        self._note("DeleteTopics", name, {})
-        with _one_line("DeleteTopics for topic " + name):
-            answer = self._client.delete_topics([name], timeout_ms=self._timeout_s * 1000, raise_errors=False)
+        self.note("DeleteTopics", topic=name)
+        with one_line("DeleteTopics for topic " + name):
+            answer = self.client.delete_topics([name], timeout_ms=self.timeout_ms, raise_errors=False)
         for entry in answer["topics"]:
-            self._check("DeleteTopics", name, entry["error_code"], entry.get("error_message"))
+            raise_for("DeleteTopics for topic " + name, entry["error_code"], entry.get("error_message"))
 
     def carry_out(self, name: str, plan: TopicPlan, validate_only: bool) -> None:
         """Make the changes of plan; with validate_only let the cluster judge them without doing them."""
@@ -125,33 +126,22 @@ class TopicAdmin:
             self._grow(name, plan, validate_only)
 
     def _alter_config(self, name: str, plan: TopicPlan, validate_only: bool) -> None:
-        self._note("IncrementalAlterConfigs", name, dict(set=plan.set_config, delete=plan.reset_config))
-        changes: dict[str, t.Any] = {key: (AlterConfigOp.SET, text) for key, text in plan.set_config.items()}
-        changes.update((key, (AlterConfigOp.DELETE, None)) for key in plan.reset_config)
-        with _one_line("IncrementalAlterConfigs for topic " + name):
-            answer = self._client.alter_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name, changes)],
-                validate_only=validate_only,
-                raise_on_unknown=False,
-            )
-        outcome = answer["topic"][name]
-        if outcome != "OK":
-            raise RequestFailed("IncrementalAlterConfigs for topic {0}: {1}".format(name, outcome))
+        self.alter_configs("topic", name, plan.set_config, plan.reset_config, validate_only)
 
     def _grow(self, name: str, plan: TopicPlan, validate_only: bool) -> None:
         request: dict[str, t.Any] = dict(count=plan.grow_to)
         if plan.new_assignments is not None:
             request["assignments"] = plan.new_assignments
-        self._note("CreatePartitions", name, request)
-        with _one_line("CreatePartitions for topic " + name):
-            answer = self._client.create_partitions(
+        self.note("CreatePartitions", topic=name, **request)
+        with one_line("CreatePartitions for topic " + name):
+            answer = self.client.create_partitions(
                 {name: request if "assignments" in request else plan.grow_to},
-                timeout_ms=self._timeout_s * 1000,
+                timeout_ms=self.timeout_ms,
                 validate_only=validate_only,
                 raise_errors=False,
             )
         for entry in answer.results:
-            self._check("CreatePartitions", name, entry.error_code, entry.error_message)
+            raise_for("CreatePartitions for topic " + name, entry.error_code, entry.error_message)
 
     def wait_until_led(self, name: str, partitions: t.Optional[int] = None) -> TopicState:
         """Wait until every partition (so many, when said) has a leader. Raises RequestFailed when time is up."""
@@ -167,7 +157,7 @@ class TopicAdmin:
                 return None, "partitions {0} have no leader".format(leaderless)
             return topic, ""
 
-        return self._wait("topic {0} was accepted but is not ready".format(name), state)
+        return self.wait("topic {0} was accepted but is not ready".format(name), state)
 
     def wait_until_gone(self, name: str) -> None:
         """Wait until the brokers no longer show the topic. Raises RequestFailed when time is up."""
@@ -176,40 +166,7 @@ class TopicAdmin:
             topic = self.read(name, with_settings=False)
             return (True, "") if topic is None else (None, "the brokers still show it; is one of its brokers down?")
 
-        self._wait("deletion of topic {0} was accepted but is not done".format(name), state)
-
-    def _wait(self, what: str, state: t.Callable[[], tuple[t.Any, str]]) -> t.Any:
-        deadline = time.monotonic() + self._timeout_s
-        while True:
-            result, reason = state()
-            if result is not None:
-                return result
-            if time.monotonic() >= deadline:
-                raise RequestFailed("{0} after {1} s: {2}".format(what, self._timeout_s, reason))
-            time.sleep(POLL_S)
-
-    def _note(self, api: str, topic: str, arguments: dict[str, t.Any]) -> None:
-        self.requests.append(dict(api=api, topic=topic, **arguments))
-
-    @staticmethod
-    def _check(api: str, topic: str, code: int, message: t.Optional[str]) -> None:
-        if code != 0:
-            raise RequestFailed("{0} for topic {1}: {2}".format(api, topic, _error_text(code, message)))
-
-
-class _one_line:
-    """Turns what kafka-python raises into RequestFailed with the name of the request in front."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: t.Any, error: t.Any, _traceback: t.Any) -> None:
-        if isinstance(error, (kafka_errors.KafkaError, RuntimeError, ValueError, OSError)):
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise RequestFailed("{0}: {1}".format(self._what, text)) from error
+        self.wait("deletion of topic {0} was accepted but is not done".format(name), state)
 
 
 def _topic_state(entry: dict[str, t.Any], settings: dict[str, Setting]) -> TopicState:

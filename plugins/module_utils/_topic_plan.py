@@ -25,6 +25,24 @@ class PartitionState:
     isr: list[int]
     offline_replicas: list[int]
 
+    @property
+    def offline(self) -> bool:
+        """Whether nobody leads it, so that it can be neither read nor written."""
+        return self.leader < 0
+
+    @property
+    def under_replicated(self) -> bool:
+        """Whether a replica is missing from the ISR."""
+        return len(self.isr) < len(self.replicas)
+
+    def under_min_isr(self, min_isr: int) -> bool:
+        """Whether writes with acks=all are refused. min.insync.replicas counts as the number of replicas at most."""
+        return len(self.isr) < min(min_isr, len(self.replicas))
+
+    def at_min_isr(self, min_isr: int) -> bool:
+        """Whether writes with acks=all are refused as soon as one replica more falls behind."""
+        return len(self.isr) == min(min_isr, len(self.replicas))
+
 
 @dataclasses.dataclass
 class Setting:
@@ -49,6 +67,12 @@ class TopicState:
     def overrides(self) -> dict[str, t.Optional[str]]:
         """The settings that the topic itself makes."""
         return {name: entry.value for name, entry in sorted(self.settings.items()) if entry.is_override}
+
+    @property
+    def min_isr(self) -> int:
+        """The topic's min.insync.replicas; 1 where the settings were not read."""
+        entry = self.settings.get("min.insync.replicas")
+        return int(entry.value) if entry is not None and entry.value else 1
 
     @property
     def replication_factor(self) -> int:
@@ -98,7 +122,7 @@ def setting_text(name: str, value: t.Any) -> t.Optional[str]:
     return str(value)
 
 
-def parse_assignment(raw: t.Optional[dict[t.Any, t.Any]]) -> t.Optional[dict[int, list[int]]]:
+def parse_assignment(raw: t.Optional[dict[t.Any, t.Any]], gaps: bool = False) -> t.Optional[dict[int, list[int]]]:
     """The replica_assignment option with numbers for its keys and items. Raises TopicConflict, naming the partition."""
     if raw is None:
         return None
@@ -114,7 +138,7 @@ def parse_assignment(raw: t.Optional[dict[t.Any, t.Any]]) -> t.Optional[dict[int
         if not brokers or len(set(brokers)) != len(brokers):
             raise TopicConflict("replica_assignment.{0}: {1} is empty or names a broker twice".format(index, brokers))
         assignment[index] = brokers
-    if sorted(assignment) != list(range(len(assignment))):
+    if not gaps and sorted(assignment) != list(range(len(assignment))):
         raise TopicConflict(
             "replica_assignment: partitions must be numbered from 0 without gaps, found {0}".format(sorted(assignment))
         )

@@ -160,6 +160,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
     ClusterUnreachable,
     connect,
@@ -167,7 +168,7 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._connection import
     connection_rules,
     require_libraries,
 )
-from ansible_collections.commitlog.kafka.plugins.module_utils._topic_admin import RequestFailed, TopicAdmin
+from ansible_collections.commitlog.kafka.plugins.module_utils._topic_admin import TopicAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import (
     TopicConflict,
     WantedTopic,

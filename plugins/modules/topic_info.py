@@ -14,7 +14,8 @@ version_added: 0.1.0
 author:
   - The commitlog.kafka contributors (!UNKNOWN)
 description:
-  - Returns the partitions, replicas, in-sync replicas and settings of topics, and what is wrong with them.
+  - Returns the partitions, replicas, in-sync replicas, offsets and settings of topics, and what is wrong with them.
+  - Needs two requests for all topics together, and two for each broker with O(include_offsets).
 extends_documentation_fragment:
   - commitlog.kafka.connection
   - commitlog.kafka.attributes
@@ -36,6 +37,11 @@ options:
   include_defaults:
     description:
       - Whether RV(topics[].config) has every setting with its effective value, instead of only what the topic itself sets.
+    type: bool
+    default: false
+  include_offsets:
+    description:
+      - Whether partitions have their earliest and latest offset. It is asked of every leader.
     type: bool
     default: false
 """
@@ -84,8 +90,20 @@ topics:
       description: The settings that the topic itself makes; with O(include_defaults) all settings.
       type: dict
       returned: always
+    min_insync_replicas:
+      description: The topic's effective C(min.insync.replicas).
+      type: int
+      returned: always
     under_replicated:
       description: Number of partitions with a replica that is not in sync.
+      type: int
+      returned: always
+    under_min_isr:
+      description: Number of partitions that refuse writes with C(acks=all), for want of in-sync replicas.
+      type: int
+      returned: always
+    at_min_isr:
+      description: Number of partitions that would refuse such writes with one in-sync replica less.
       type: int
       returned: always
     offline:
@@ -125,6 +143,30 @@ topics:
           type: list
           elements: int
           returned: always
+        under_replicated:
+          description: Whether a replica is not in sync.
+          type: bool
+          returned: always
+        under_min_isr:
+          description: Whether it has fewer in-sync replicas than the lesser of C(min.insync.replicas) and its number of replicas.
+          type: bool
+          returned: always
+        at_min_isr:
+          description: Whether it has just as many.
+          type: bool
+          returned: always
+        offline:
+          description: Whether it has no leader.
+          type: bool
+          returned: always
+        earliest_offset:
+          description: Offset of the first record that is still there; null without a leader.
+          type: int
+          returned: with O(include_offsets)
+        latest_offset:
+          description: Offset that the next record will get; null without a leader.
+          type: int
+          returned: with O(include_offsets)
 missing:
   description: The names asked for that no topic has.
   returned: always
@@ -138,6 +180,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
     ClusterUnreachable,
     connect,
@@ -145,24 +188,42 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._connection import
     connection_rules,
     require_libraries,
 )
-from ansible_collections.commitlog.kafka.plugins.module_utils._topic_admin import RequestFailed, TopicAdmin
-from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import TopicState
+from ansible_collections.commitlog.kafka.plugins.module_utils._topic_admin import TopicAdmin
+from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import PartitionState, TopicState
+
+FLAGS = ("under_replicated", "under_min_isr", "at_min_isr", "offline")
+Offsets = t.Dict[t.Tuple[str, int], t.Tuple[int, int]]
 
 
-def topic_document(topic: TopicState, include_defaults: bool) -> dict[str, t.Any]:
+def partition_document(topic: TopicState, p: PartitionState, offsets: t.Optional[Offsets]) -> dict[str, t.Any]:
+    """One partition as the module returns it."""
+    document = dict(
+        dataclasses.asdict(p),
+        under_replicated=p.under_replicated,
+        under_min_isr=p.under_min_isr(topic.min_isr),
+        at_min_isr=p.at_min_isr(topic.min_isr),
+        offline=p.offline,
+    )
+    if offsets is not None:
+        document["earliest_offset"], document["latest_offset"] = offsets.get((topic.name, p.partition), (None, None))
+    return document
+
+
+def topic_document(topic: TopicState, include_defaults: bool, offsets: t.Optional[Offsets]) -> dict[str, t.Any]:
     """One topic as the module returns it."""
     config = topic.overrides
     if include_defaults:
         config = {name: entry.value for name, entry in sorted(topic.settings.items())}
+    partitions = [partition_document(topic, p, offsets) for p in topic.partitions]
     return dict(
         name=topic.name,
         topic_id=topic.topic_id,
         internal=topic.internal,
         replication_factor=topic.replication_factor,
+        min_insync_replicas=topic.min_isr,
         config=config,
-        under_replicated=sum(1 for p in topic.partitions if len(p.isr) < len(p.replicas)),
-        offline=sum(1 for p in topic.partitions if p.leader < 0),
-        partitions=[dataclasses.asdict(p) for p in topic.partitions],
+        **{flag: sum(1 for p in partitions if p[flag]) for flag in FLAGS},
+        partitions=partitions,
     )
 
 
@@ -171,16 +232,18 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     admin = TopicAdmin(connect(params), params["timeout"])
     try:
-        names = params["name"] if params["name"] is not None else admin.names()
-        topics = admin.read_all(sorted(set(names)))
+        topics = admin.read_all(sorted(set(params["name"])) if params["name"] is not None else None)
+        if params["name"] is None and not params["include_internal"]:
+            topics = [topic for topic in topics if not topic.internal]
+        offsets = None
+        if params["include_offsets"]:
+            offsets = admin.offsets([(topic.name, p.partition) for topic in topics for p in topic.partitions if not p.offline])
     finally:
         admin.close()
-    if params["name"] is None and not params["include_internal"]:
-        topics = [topic for topic in topics if not topic.internal]
     found = {topic.name for topic in topics}
     return dict(
         changed=False,
-        topics=[topic_document(topic, params["include_defaults"]) for topic in topics],
+        topics=[topic_document(topic, params["include_defaults"], offsets) for topic in topics],
         missing=sorted(set(params["name"] or []) - found),
     )
 
@@ -192,6 +255,7 @@ def main() -> None:
             name=dict(type="list", elements="str", aliases=["names"]),
             include_internal=dict(type="bool", default=False),
             include_defaults=dict(type="bool", default=False),
+            include_offsets=dict(type="bool", default=False),
             **connection_argument_spec(),
         ),
         supports_check_mode=True,
