@@ -61,8 +61,8 @@ def test_help_has_two_columns() -> None:
     lines = help_text("What it does.", OPTIONS).splitlines()
     assert lines[:3] == [
         "What it does.",
-        "Option                                   Description",
-        "------                                   -----------",
+        "Option                          Description",
+        "------                          -----------",
     ]
-    assert "--topic <String: topic>                  The topic." in lines
+    assert "--topic <String: topic>         The topic." in lines
     assert all(len(line) <= 80 for line in lines)

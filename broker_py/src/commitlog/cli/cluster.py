@@ -99,6 +99,15 @@ class Cluster:
         self._deadline = asyncio.get_running_loop().time() + settings.default_api_timeout_ms / 1000
         self._warned: set[Address] = set()
 
+    @property
+    def timeout_ms(self) -> int:
+        """How long a call may take."""
+        return self._settings.default_api_timeout_ms
+
+    def begin_call(self) -> None:
+        """The time of the next call starts now; a command of one call need not say so."""
+        self._deadline = asyncio.get_running_loop().time() + self.timeout_ms / 1000
+
     def close(self) -> None:
         for connection in self._connections.values():
             connection.close()
@@ -113,6 +122,14 @@ class Cluster:
         """Send to any of the bootstrap servers."""
         connection = await self._connect(self._servers, type(request).__name__)
         return await connection.send(request)
+
+    async def connection(self, address: Address | None, call: str) -> BrokerConnection:
+        """An open connection to that broker; None: to any of the bootstrap servers."""
+        return await self._connect(self._servers if address is None else [address], call)
+
+    async def back_off(self, call: str) -> None:
+        """Wait before the next try of a call; ToolError when its time is over."""
+        await self._back_off(call)
 
     async def ask_controller(self, request: Request[R], error_codes: Callable[[R], Sequence[int]]) -> R:
         """Send to the controller; `error_codes` finds in the answer whether it was the wrong broker."""

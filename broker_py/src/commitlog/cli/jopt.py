@@ -8,26 +8,34 @@ unknown is said in jopt-simple's sentences.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-HELP_WIDTH = 80
+from commitlog.cli.jopt_help import table
 
 
 class ArgumentError(Exception):
     """The command line cannot be used; the text is the one line to show."""
 
 
+class UsageError(ArgumentError):
+    """The same, but Kafka's tool shows its table of options below that line (printUsageAndExit)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """`argument` is what help shows for the value; None for a flag. `whole_number` checks the value's
-    form; `optional` lets the value be left out, which gives ""."""
+    form; `optional` lets the value be left out, which gives "". `separator` parts one value into several;
+    `available_if` names options of which one must be there too (jopt's availableIf)."""
 
     doc: str
     argument: str | None = None
     whole_number: bool = False
     optional: bool = False
+    default: str | None = None
+    separator: str | None = None
+    available_if: tuple[str, ...] = ()
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ class Parsed:
     """What was given: every value of every option, in order; flags have the value ""."""
 
     values: Mapping[str, Sequence[str]]
+    options: Mapping[str, Option] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         return name in self.values
@@ -43,6 +52,20 @@ class Parsed:
         """The last value, None when the option was not given."""
         found = self.values.get(name)
         return found[-1] if found else None
+
+    def only(self, name: str) -> str | None:
+        """The value where there may be one; else the default (OptionSet.valueOf)."""
+        found = self.values.get(name)
+        if not found:
+            option = self.options.get(name)
+            return None if option is None else option.default
+        if len(found) > 1:
+            raise ArgumentError(f"Found multiple arguments for option {name}, but you asked for only one")
+        return found[0]
+
+    def only_number(self, name: str) -> int:
+        """The same of a number; whoever asks knows that it is there, or has a default."""
+        return int(self.only(name) or 0)
 
     def all(self, name: str) -> Sequence[str]:
         return self.values.get(name, ())
@@ -78,7 +101,23 @@ def parse(arguments: Sequence[str], options: Mapping[str, Option]) -> Parsed:
         if option.whole_number and not value.removeprefix("-").isdecimal():
             raise ArgumentError(f"Cannot parse argument '{value}' of option {name}")
         found.setdefault(name, []).append(value)
-    return Parsed(found)
+    for name, option in options.items():
+        if option.separator is not None and name in found:
+            found[name] = [part for value in found[name] for part in value.split(option.separator)]
+    _check_presence(found, options)
+    return Parsed(found, options)
+
+
+def _check_presence(found: Mapping[str, Sequence[str]], options: Mapping[str, Option]) -> None:
+    if "help" in found:
+        return
+    missing = [name for name, option in options.items() if option.required and name not in found]
+    if missing:
+        raise ArgumentError(f"Missing required option(s) [{', '.join(missing)}]")
+    for name in found:
+        conditions = options[name].available_if
+        if conditions and not any(condition in found for condition in conditions):
+            raise ArgumentError(f"Option(s) [{name}] are unavailable given other options on the command line")
 
 
 def _resolve(given: str, options: Mapping[str, Option]) -> str:
@@ -96,7 +135,7 @@ def check_required(parsed: Parsed, *names: str) -> None:
     """CommandLineUtils.checkRequiredArgs."""
     for name in names:
         if not parsed.has(name):
-            raise ArgumentError(f'Missing required argument "[{name}]"')
+            raise UsageError(f'Missing required argument "[{name}]"')
 
 
 def check_invalid(parsed: Parsed, used: str, *forbidden: str) -> None:
@@ -105,36 +144,22 @@ def check_invalid(parsed: Parsed, used: str, *forbidden: str) -> None:
         return
     for name in forbidden:
         if parsed.has(name):
-            raise ArgumentError(f'Option "[{used}]" can\'t be used with option "[{name}]"')
+            raise UsageError(f'Option "[{used}]" can\'t be used with option "[{name}]"')
 
 
 def help_text(summary: str, options: Mapping[str, Option]) -> str:
-    """The two columns of jopt-simple's BuiltinHelpFormatter, 80 wide, options by name."""
-    left_width = 39
-    right_width = HELP_WIDTH - left_width - 2
-    lines = [summary, *_columns("Option", "Description", left_width, right_width)]
-    lines += _columns("------", "-----------", left_width, right_width)
+    """The summary and the table of options, by name (OptionParser.printHelpOn)."""
+    head = "Option (* = required)" if any(option.required for option in options.values()) else "Option"
+    rows = [(head, "Description"), ("-" * len(head), "-" * len("Description"))]
     for name in sorted(options):
-        option = options[name]
+        rows.append(_row(name, options[name]))
+    return "\n".join([summary, *table(rows)] if summary else table(rows))
+
+
+def _row(name: str, option: Option) -> tuple[str, str]:
+    shown = f"* --{name}" if option.required else f"--{name}"
+    if option.argument is not None:
         before, after = "[]" if option.optional else "<>"
-        shown = f"--{name}" + (f" {before}{option.argument}{after}" if option.argument is not None else "")
-        lines += _columns(shown, option.doc, left_width, right_width)
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _columns(left: str, right: str, left_width: int, right_width: int) -> list[str]:
-    left_lines = textwrap.wrap(left, left_width, subsequent_indent="  ")
-    right_lines: list[str] = []
-    for paragraph in right.split("\n"):
-        indent = paragraph[: len(paragraph) - len(paragraph.lstrip())]
-        right_lines += textwrap.wrap(
-            paragraph.strip(),
-            right_width,
-            initial_indent=(indent or "  ") if right_lines else indent,
-            subsequent_indent=indent + "  ",
-            break_long_words=False,
-        )
-    count = max(len(left_lines), len(right_lines))
-    left_lines += [""] * (count - len(left_lines))
-    right_lines += [""] * (count - len(right_lines))
-    return [f"{one:<{left_width}}  {two}" for one, two in zip(left_lines, right_lines, strict=True)]
+        shown += f" {before}{option.argument}{after}"
+    doc = option.doc if option.default is None else f"{option.doc} (default: {option.default})"
+    return shown, doc.strip()

@@ -7,9 +7,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from commitlog import __version__
+from commitlog.cli.jopt import ArgumentError, Option, Parsed, UsageError, help_text, parse
 
 KAFKA_VERSION = "3.9.0"
 
@@ -29,6 +30,53 @@ def run(
         _forget_output()
         return 128 + signal.SIGPIPE
     return status
+
+
+def run_tool(
+    command: Callable[[Parsed], int],
+    arguments: Sequence[str] | None,
+    *,
+    summary: str,
+    options: Mapping[str, Option],
+    failed: Callable[[Exception], None] | None = None,
+) -> int:
+    """Run a command whose options jopt reads. What goes wrong is said in Kafka's words, with the table of
+    options where Kafka's tool shows it; `failed` tells of an error that came after the options, which
+    otherwise is one line."""
+
+    def table() -> str:
+        return help_text(summary, options)
+
+    def called(words: list[str]) -> int:
+        try:
+            if not words:
+                raise UsageError(summary)
+            return command(parse(words, options))
+        except UsageError as error:
+            print(help_text(str(error), options), file=sys.stderr)
+        except ArgumentError as error:
+            print(error, file=sys.stderr)
+        except BrokenPipeError:
+            raise  # the reader of our output is gone; connections fail with other errors
+        except Exception as error:
+            if (text := _failure(error)) is None:
+                raise
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            if failed is not None:
+                failed(error)
+            else:
+                print(text, file=sys.stderr)
+        return 1
+
+    return run(called, arguments, help_text=table)
+
+
+def _failure(error: Exception) -> str | None:
+    """The line of an error that is not the tool's own mistake."""
+    from commitlog.cli.topics_errors import FAILURES, one_line
+
+    return one_line(error) if isinstance(error, FAILURES) else None
 
 
 def _run(command: Callable[[list[str]], int], words: list[str], help_text: Callable[[], str]) -> int:

@@ -25,5 +25,18 @@ def one_line(error: BaseException) -> str:
     return " ".join(text.split())
 
 
+def java_text(error: BaseException) -> str:
+    """An error as Java's Throwable.toString shows it."""
+    if isinstance(error, KafkaError):
+        return f"org.apache.kafka.common.errors.{error.code.exception}: {error.message or error.code.message}"
+    return str(error)
+
+
+def java_cause(error: BaseException) -> str:
+    """The same of an error that the answer of a broker brought, where Kafka's tool shows its whole chain."""
+    wrapped = "java.util.concurrent.ExecutionException: " if isinstance(error, KafkaError) else ""
+    return " ".join(f"{wrapped}{java_text(error)}".split())
+
+
 def no_such_topic(name: str | None) -> ToolError:
     return ToolError(f"Topic '{name}' does not exist as expected")
