@@ -39,10 +39,10 @@ def partition_hash(partition: tuple[str, int]) -> int:
     return (31 * (31 + number) + string_hash(topic)) & _MASK
 
 
-def hash_order(items: Iterable[T], hash_of: Callable[[T], int]) -> list[T]:
-    """The items (added one by one, without repetition) as a HashMap iterates over them."""
+def hash_order(items: Iterable[T], hash_of: Callable[[T], int], capacity: int = _SMALLEST) -> list[T]:
+    """The items (added one by one, without repetition) as a HashMap of that initial capacity, a power of two,
+    iterates over them."""
     given = list(items)
-    capacity = _SMALLEST
     while len(given) > capacity * 3 // 4:
         capacity *= 2
 
@@ -51,6 +51,11 @@ def hash_order(items: Iterable[T], hash_of: Callable[[T], int]) -> list[T]:
         return (value ^ value >> 16) & (capacity - 1)
 
     return sorted(given, key=bucket)
+
+
+def sized_for(count: int) -> int:
+    """The capacity of `new HashMap<>(count)`."""
+    return 1 << max(0, count - 1).bit_length()
 
 
 def strings_in_hash_order(items: Iterable[str]) -> list[str]:

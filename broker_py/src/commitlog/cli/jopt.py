@@ -44,6 +44,8 @@ class Parsed:
 
     values: Mapping[str, Sequence[str]]
     options: Mapping[str, Option] = field(default_factory=dict)
+    given: Sequence[str] = ()
+    """Names of the options in the order of the command line (OptionSet.specs)."""
 
     def has(self, name: str) -> bool:
         return name in self.values
@@ -78,6 +80,7 @@ class Parsed:
 def parse(arguments: Sequence[str], options: Mapping[str, Option]) -> Parsed:
     """Raises ArgumentError. Options may stand in any order; everything that is no option is refused."""
     found: dict[str, list[str]] = {}
+    given_names: list[str] = []
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -86,6 +89,7 @@ def parse(arguments: Sequence[str], options: Mapping[str, Option]) -> Parsed:
         given, has_value, value = word.lstrip("-").partition("=")
         name = _resolve(given, options)
         option = options[name]
+        given_names.append(name)
         if option.argument is None:
             if has_value:
                 raise ArgumentError(f"Option {name} takes no argument")
@@ -105,7 +109,7 @@ def parse(arguments: Sequence[str], options: Mapping[str, Option]) -> Parsed:
         if option.separator is not None and name in found:
             found[name] = [part for value in found[name] for part in value.split(option.separator)]
     _check_presence(found, options)
-    return Parsed(found, options)
+    return Parsed(found, options, given_names)
 
 
 def _check_presence(found: Mapping[str, Sequence[str]], options: Mapping[str, Option]) -> None:

@@ -38,14 +38,15 @@ def run_tool(
     *,
     summary: str,
     options: Mapping[str, Option],
+    shown: Callable[[], Mapping[str, Option]] | None = None,
     failed: Callable[[Exception], None] | None = None,
 ) -> int:
     """Run a command whose options jopt reads. What goes wrong is said in Kafka's words, with the table of
-    options where Kafka's tool shows it; `failed` tells of an error that came after the options, which
-    otherwise is one line."""
+    options where Kafka's tool shows it (`shown` makes that table where it takes time); `failed` tells of an
+    error that came after the options, which otherwise is one line."""
 
-    def table() -> str:
-        return help_text(summary, options)
+    def table(head: str = summary) -> str:
+        return help_text(head, options if shown is None else shown())
 
     def called(words: list[str]) -> int:
         try:
@@ -53,7 +54,7 @@ def run_tool(
                 raise UsageError(summary)
             return command(parse(words, options))
         except UsageError as error:
-            print(help_text(str(error), options), file=sys.stderr)
+            print(table(str(error)), file=sys.stderr)
         except ArgumentError as error:
             print(error, file=sys.stderr)
         except BrokenPipeError:

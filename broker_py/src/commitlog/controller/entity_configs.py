@@ -30,8 +30,11 @@ from commitlog.wire.errors import ErrorCode, KafkaError
 class EntityConfigs:
     """Reads and writes /config/<type>/<name>; names are given as they stand in the path, sanitized."""
 
-    def __init__(self, coordination: Coordination) -> None:
+    def __init__(self, coordination: Coordination, *, guarded: bool = True) -> None:
+        """`guarded`: only beside a controller that is no KRaft controller. A tool that prepares a cluster
+        before its first broker starts has no controller."""
         self._coordination = coordination
+        self._is_guarded = guarded
 
     async def read(self, entity_type: str, sanitized_name: str) -> dict[str, str]:
         """The overrides of an entity; none when it has no znode."""
@@ -64,7 +67,7 @@ class EntityConfigs:
         await retry_until_connected(self._coordination, lambda: self._write_once(path, data))
 
     async def _write_once(self, path: str, data: bytes) -> None:
-        guard = await self._controller_guard()
+        guard = await self._controller_guard() if self._is_guarded else None
         if await self._coordination.exists(path) is None:
             parent, _, _ = path.rpartition("/")
             await ensure_path(self._coordination, parent)
@@ -76,11 +79,11 @@ class EntityConfigs:
                 return
         await self._guarded(guard, SetData(path, data))
 
-    async def _guarded(self, guard: Check, op: Op) -> None:
+    async def _guarded(self, guard: Check | None, op: Op) -> None:
         try:
-            await self._coordination.multi([guard, op])
+            await self._coordination.multi([op] if guard is None else [guard, op])
         except NoNode as error:
-            if error.path == guard.path:
+            if guard is not None and error.path == guard.path:
                 raise _no_controller() from error
             raise
 
