@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test lint unit jvm-libs simulate molecule wheel artifact build clean
+.PHONY: help venv cluster destroy test lint unit jvm-libs simulate bench bench-quick molecule wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -48,6 +48,17 @@ jvm-libs: ## fetch Apache Kafka's jars, with which the tests ask the JVM (needs 
 
 simulate: venv ## clusters in one process under faults by seeds (SEEDS=100, from SEED=0; docs/simulation.md)
 	cd broker_py && python -m tests.simulation.run --seeds $(or $(SEEDS),100) --first $(or $(SEED),0)
+
+BENCH := cd broker_py && python -m bench.run
+
+bench-tools: packages
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r broker_py/bench/requirements.txt
+
+bench: bench-tools ## this broker beside Apache Kafka, Tansu, noida-db and the machine's floor (docs/bench; an hour or two)
+	$(BENCH) --output ../docs/bench
+
+bench-quick: bench-tools ## a tenth of it in minutes, its ratios beside those of docs/bench
+	$(BENCH) --quick --peers commitlog --output ../.cache/bench --compare ../docs/bench/results.json
 
 molecule: venv ## the cluster on hosts, created, changed and broken by Molecule; skipped aloud without a Docker engine
 	@$(BIN)/python vms/cluster.py molecule

@@ -7,11 +7,11 @@ import os
 import threading
 import time
 
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+
 from bench import raw
 from bench.peers import DEADLINE_S, Peer, create_topic
-from bench.throughput import acks
 from bench.workload import Bench, Figures, Workload, percentile, spending, topic_name
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 LARGE_RECORDS, LARGE_BYTES = 500_000, 1024
 SMALL_RECORDS, SMALL_BYTES = 2_000_000, 100
@@ -27,7 +27,12 @@ def bootstrap(peer: Peer) -> str:
 
 def producer(peer: Peer, factor: int, **settings: object) -> Producer:
     return Producer(
-        {"bootstrap.servers": bootstrap(peer), "acks": "all" if factor > 1 else "1", "linger.ms": 5, **settings}
+        {
+            "bootstrap.servers": bootstrap(peer),
+            "acks": "all" if factor > 1 else "1",
+            "linger.ms": 5,
+            **settings,
+        }
     )
 
 
@@ -147,4 +152,3 @@ WORKLOADS = [
         {"transactions/s": "more", "CPU ms/transaction": "less"},
     ),
 ]
-

@@ -10,7 +10,6 @@ from bench import frames, raw
 from bench.peers import Peer, create_topic
 from bench.throughput import acks
 from bench.workload import Bench, Figures, Workload, percentile, spending, topic_name
-
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic
@@ -158,9 +157,7 @@ class _Member:
 
     async def heartbeat(self) -> int:
         answer = await self.connection.send(
-            HeartbeatRequest(
-                group_id=self.group, generation_id=self.generation, member_id=self.member_id
-            ),
+            HeartbeatRequest(group_id=self.group, generation_id=self.generation, member_id=self.member_id),
             3,
         )
         return answer.error_code
@@ -192,7 +189,7 @@ async def _rebalance(peer: Peer, group: str) -> tuple[float, float]:
     stable = time.perf_counter()
 
     async def notice(member: _Member) -> None:
-        while await member.heartbeat() != ErrorCode.REBALANCE_IN_PROGRESS:
+        while await member.heartbeat() != ErrorCode.REBALANCE_IN_PROGRESS:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await member.join()
 

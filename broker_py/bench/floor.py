@@ -19,7 +19,6 @@ from typing import cast
 
 import crc32c
 import uvloop
-
 from tests.real_zookeeper import free_port
 
 _INT32 = struct.Struct(">i")

@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from kazoo.exceptions import NoNodeError
+from tests.end_to_end.cluster import BrokerProcess, wait_until
+
 from bench import frames, machine, peers, raw
 from bench.peers import ClusterPeer, Peer, create_topic
 from bench.throughput import BATCH_RECORDS, RECORD_BYTES, WINDOW
 from bench.workload import Bench, Figures, Workload
-from kazoo.exceptions import NoNodeError
-from tests.end_to_end.cluster import BrokerProcess, wait_until
-
 from commitlog.records.batch import build_batch
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.messages.metadata_request import MetadataRequest
@@ -137,7 +137,9 @@ def _fail_over(running: ClusterPeer) -> float:
     survivor = running.cluster.others(dead)[0]
 
     async def all_led() -> bool:
-        connection = await BrokerConnection.open("127.0.0.1", survivor.port, "bench", request_timeout_ms=120_000)
+        connection = await BrokerConnection.open(
+            "127.0.0.1", survivor.port, "bench", request_timeout_ms=120_000
+        )
         try:
             found = await connection.send(MetadataRequest(topics=None))
         finally:
@@ -205,7 +207,6 @@ def _fill_keys(bench: Bench, running: ClusterPeer, topic: str) -> int:
             number += 1
             size += len(batch)
     return size
-
 
 
 WORKLOADS = [

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables and plots of a run's results.json: ratios first, absolute figures after.
 
-    python -m bench.page DIRECTORY     write the page of DIRECTORY/results.json anew
+python -m bench.page DIRECTORY     write the page of DIRECTORY/results.json anew
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ import matplotlib.pyplot as plt
 
 OURS = "commitlog"
 FLOOR = "floor"
-COLOURS = {FLOOR: "#9e9e9e", OURS: "#1565c0", "Apache Kafka": "#c62828", "Tansu": "#2e7d32", "noida-db": "#ef6c00"}
+COLOURS = {
+    FLOOR: "#9e9e9e",
+    OURS: "#1565c0",
+    "Apache Kafka": "#c62828",
+    "Tansu": "#2e7d32",
+    "noida-db": "#ef6c00",
+}
 
 Results = dict[str, Any]
 
@@ -36,9 +42,11 @@ def write(results: Results, directory: Path, compare: Path | None = None) -> Non
 def _head(results: Results) -> list[str]:
     machine = ", ".join(f"{key} {value}" for key, value in results["machine"].items())
     lines = [
-        f"Made by `{results['command']}`, {results['rounds']} round(s) after a warm-up, at scale {results['scale']:g}.",
+        f"Made by `{results['command']}`, {results['rounds']} round(s) after a warm-up, "
+        f"at scale {results['scale']:g}.",
         "",
-        f"Machine: {machine}. Medians; peers take turns within each round. CPU is that of the broker processes.",
+        f"Machine: {machine}. Medians; peers take turns within each round. "
+        "CPU is that of the broker processes.",
         "",
     ]
     for name, reason in results["left out"].items():
@@ -78,7 +86,7 @@ def _ratios(results: Results, earlier: Results | None) -> list[str]:
     lines = [
         "## Ratios",
         "",
-        "Against the floor: how many times the floor's cost or time ours is (1 is the floor; for rates, its share). "
+        "Against the floor: how many times the floor's cost or time ours is (for rates, its share). "
         "Against a peer: how many times better ours is (above 1 ours is ahead).",
         "",
         "| workload | figure | " + " | ".join(head) + " |",
@@ -110,10 +118,13 @@ def _absolute(one: Results) -> list[str]:
     lines = [f"## {_name(one)}", "", "| | " + " | ".join(figures) + " |", "|---|" + "---|" * len(figures)]
     for name, found in one["figures"].items():
         cells = [
-            f"{found[key]['median']:.4g} ({found[key]['least']:.4g} to {found[key]['most']:.4g})" for key in figures
+            f"{found[key]['median']:.4g} ({found[key]['least']:.4g} to {found[key]['most']:.4g})"
+            for key in figures
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines += [f"| {name} | {reason} |" + " |" * (len(figures) - 1) for name, reason in one["failures"].items()]
+    lines += [
+        f"| {name} | {reason} |" + " |" * (len(figures) - 1) for name, reason in one["failures"].items()
+    ]
     return [*lines, ""]
 
 
@@ -163,7 +174,9 @@ def _bars(chosen: list[Results], figure: str, label: str, path: Path) -> None:
         seen.add(name)
         at += 1
     for height, title in ticks:
-        axes.text(0, height, title, fontsize=8, va="center", fontweight="bold", transform=axes.get_yaxis_transform())
+        axes.text(
+            0, height, title, fontsize=8, va="center", fontweight="bold", transform=axes.get_yaxis_transform()
+        )
     axes.set_ylim(at, 0)
     axes.set_yticks([])
     axes.margins(x=0.08)

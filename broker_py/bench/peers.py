@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from bench import machine
 from tests import kafka_jars
 from tests.end_to_end.cluster import BrokerProcess, Cluster
 from tests.real_zookeeper import ZooKeeperProcess, free_port
 
+from bench import machine
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.messages.create_topics_request import (
     CreatableReplicaAssignment,

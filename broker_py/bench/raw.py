@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 
 from bench import frames
 from bench.peers import DEADLINE_S, TANSU, Peer
-
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.frames import decode_response
@@ -208,7 +207,7 @@ def end_offset(peer: Peer, topic: str) -> int:
 
 
 def must_hold(peer: Peer, topic: str, records: int) -> None:
-    """All acknowledged records are there. Not asked of Tansu, whose latest offset is that of the last batch."""
+    """All acknowledged records are there. Not asked of Tansu: its latest offset is the last batch's first."""
     if peer.name == TANSU:
         return
     deadline = time.monotonic() + 10

@@ -21,11 +21,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tests.real_zookeeper import ZooKeeperProcess
+
 from bench import clients, consumers, lives, machine, page, peers, throughput
 from bench.peers import Peer
 from bench.raw import BenchError
 from bench.workload import FLOOR, Bench, Figures, Workload
-from tests.real_zookeeper import ZooKeeperProcess
 
 WORKLOADS = [*throughput.WORKLOADS, *clients.WORKLOADS, *consumers.WORKLOADS, *lives.WORKLOADS]
 PEERS = [peers.OURS, peers.KAFKA, peers.TANSU, peers.NOIDA]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bulk and small requests: produce in large batches, in small ones, one by one, pipelined; fetch from the start."""
+"""Bulk and small requests: large batches, one record at a time, pipelined; fetch from the start."""
 
 from __future__ import annotations
 
