@@ -23,6 +23,7 @@ from typing import Any
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
+from commitlog.config.properties import dump
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.messages.metadata_request import MetadataRequest
 from commitlog.wire.messages.metadata_response import MetadataResponse
@@ -107,7 +108,7 @@ class BrokerProcess:
     def launch(self, *arguments: str) -> None:
         """Start the process without waiting for anything."""
         assert not self.running
-        self.properties.write_text("".join(f"{key}={value}\n" for key, value in self.settings.items()))
+        self.properties.write_text(dump(self.settings))
         self._runs += 1
         with (
             (self.home / f"output{self._runs}").open("wb") as output,

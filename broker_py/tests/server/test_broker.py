@@ -206,7 +206,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         ),
         (
             {"listeners": "SSL://127.0.0.1:0", "security_inter_broker_protocol": "SSL"},
-            "listeners: SSL uses SSL",
+            "ssl.keystore.location: a listener with TLS needs a keystore",
         ),
     ],
 )

@@ -20,7 +20,7 @@ from functools import cache
 from commitlog.apis.registry import Api, served_apis
 from commitlog.apis.services import RequestContext, Services
 from commitlog.wire.api_keys import ApiKey
-from commitlog.wire.errors import ErrorCode, KafkaError
+from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.api_versions_request import ApiVersionsRequest
 from commitlog.wire.messages.api_versions_response import ApiVersion, ApiVersionsResponse
 
@@ -32,27 +32,32 @@ again.
 
 
 @cache
-def _served() -> list[ApiVersion]:
+def served_versions() -> list[ApiVersion]:
     return [
         ApiVersion(api_key=int(api.key), min_version=api.min_version, max_version=api.max_version)
         for api in served_apis().values()
     ]
 
 
-def handle(services: Services, context: RequestContext, request: ApiVersionsRequest) -> ApiVersionsResponse:
-    if context.api_version >= 3 and not (
+def api_versions_answer(version: int, request: ApiVersionsRequest) -> ApiVersionsResponse:
+    """The answer to a request of a version that is served; before authentication it is the same one."""
+    if version >= 3 and not (
         _SOFTWARE.fullmatch(request.client_software_name)
         and _SOFTWARE.fullmatch(request.client_software_version)
     ):
-        raise KafkaError(ErrorCode.INVALID_REQUEST)
-    return ApiVersionsResponse(api_keys=_served(), finalized_features_epoch=FINALIZED_FEATURES_EPOCH)
+        return error_response(request, ErrorCode.INVALID_REQUEST, None)
+    return ApiVersionsResponse(api_keys=served_versions(), finalized_features_epoch=FINALIZED_FEATURES_EPOCH)
+
+
+def handle(services: Services, context: RequestContext, request: ApiVersionsRequest) -> ApiVersionsResponse:
+    return api_versions_answer(context.api_version, request)
 
 
 def error_response(
     request: ApiVersionsRequest | None, code: ErrorCode, message: str | None
 ) -> ApiVersionsResponse:
     """An unknown version is told all that is served, any other error stands alone."""
-    listed = _served() if code is ErrorCode.UNSUPPORTED_VERSION else []
+    listed = served_versions() if code is ErrorCode.UNSUPPORTED_VERSION else []
     return ApiVersionsResponse(error_code=code, api_keys=listed)
 
 

@@ -199,12 +199,6 @@ def parse_connection_overrides(text: str) -> dict[str, int]:
 
 
 def _check_connections(config: BrokerSettings) -> None:
-    uses_sasl = config.security_inter_broker_protocol.startswith("SASL_")
-    _require(
-        not uses_sasl or config.sasl_mechanism_inter_broker_protocol in config.sasl_enabled_mechanisms,
-        "sasl.mechanism.inter.broker.protocol must be included in sasl.enabled.mechanisms when SASL is used "
-        "for inter-broker communication",
-    )
     _require(
         config.queued_max_request_bytes <= 0
         or config.queued_max_request_bytes >= config.socket_request_max_bytes,

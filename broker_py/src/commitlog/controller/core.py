@@ -74,7 +74,8 @@ class ControllerCore:
         )
 
     def new_channel(self) -> ControllerChannel:
-        listener = self.config.control_plane_listener_name or self.settings.inter_broker_listener
+        control = self.config.control_plane_listener_name
+        listener = control.upper() if control else self.settings.inter_broker_listener
         return ControllerChannel(self.broker_id, listener, self._connect)
 
     def new_batch(self) -> RequestBatch:

@@ -19,7 +19,7 @@ import os
 import random
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from commitlog.apis.services import Services
 from commitlog.config.broker import BrokerConfig, ConfigError
@@ -47,6 +47,7 @@ from commitlog.security.authorizer import AclAuthorizer
 from commitlog.security.authorizer_settings import authorizer_settings
 from commitlog.server import identity
 from commitlog.server.auto_topics import AutoTopicCreation
+from commitlog.server.broker_security import BrokerSecurity
 from commitlog.server.config_watcher import ConfigWatcher
 from commitlog.server.controlled_shutdown import controlled_shutdown
 from commitlog.server.controller_client import ControllerClient
@@ -61,7 +62,6 @@ from commitlog.server.topic_configs import TopicConfigRepository
 from commitlog.storage.log_manager import LogManager, StorageError
 from commitlog.transactions.coordinator import TRANSACTIONS_TOPIC, TransactionCoordinator
 from commitlog.transactions.verification import TransactionVerifier
-from commitlog.wire.client import BrokerConnection
 
 if TYPE_CHECKING:
     from commitlog.replication.partition import Partition
@@ -70,7 +70,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("commitlog.server.broker")
 
 FETCH_SESSION_EVICTION_MS = 120_000
-SERVED_PROTOCOL = "PLAINTEXT"
 OLDEST_INTER_BROKER_PROTOCOL = "2.7-IV2"
 """Before it, leaders wrote their ISR into ZooKeeper themselves (KIP-497 moved that to the controller)."""
 
@@ -78,6 +77,7 @@ OLDEST_INTER_BROKER_PROTOCOL = "2.7-IV2"
 STOP_ORDER = (
     "config watcher",
     "listeners",
+    "security",
     "transaction coordinator",
     "group coordinator",
     "replica manager",
@@ -150,6 +150,9 @@ class Broker:
         await self._topic_configs.load_all()
         self._build(cluster_id)
         await self._start_authorizer()
+        self._started["security"] = self._security.stop
+        self._security.config_changed()
+        await self._security.start()
         await self._log_manager.load()
         self._started["log manager"] = self._log_manager.shutdown
         self._log_manager.start()
@@ -186,15 +189,10 @@ class Broker:
                 f"{self.config.inter_broker_protocol_version}: this broker changes ISRs by AlterPartition "
                 f"only, so it must be {OLDEST_INTER_BROKER_PROTOCOL} or higher"
             )
-        for listener in self.config.listeners:
-            if listener.protocol != SERVED_PROTOCOL:
-                raise StartupError(
-                    f"{self.config.source}: listeners: {listener.name} uses {listener.protocol}, this broker "
-                    f"serves {SERVED_PROTOCOL} only"
-                )
 
         try:
             self._authorizer_settings = authorizer_settings(self.config)
+            self._security = BrokerSecurity(self.config, self._coordination, self._now_ms)
         except ConfigError as error:
             raise StartupError(str(error)) from None
 
@@ -230,7 +228,12 @@ class Broker:
         self._log_dir_events = LogDirEvents(self._coordination, config.broker_id)
         self._started["log dir events"] = self._log_dir_events.stop
         self._replicas = ReplicaManager(
-            config, self._log_manager, metadata, connect=self._connect_to_endpoint, now_ms=now_ms, rng=rng
+            config,
+            self._log_manager,
+            metadata,
+            connect=self._security.connect_to_endpoint,
+            now_ms=now_ms,
+            rng=rng,
         )
         self._controller = KafkaController(
             config,
@@ -239,9 +242,11 @@ class Broker:
             self.epoch,
             now_ms=now_ms,
             rng=rng,
-            connect=self._connect_to_endpoint,
+            connect=self._security.connect_to_endpoint,
         )
-        self._controller_client = ControllerClient(metadata, config.inter_broker_listener_name, self._connect)
+        self._controller_client = ControllerClient(
+            metadata, config.inter_broker_listener_name, self._security.connect
+        )
         topic_admin = TopicAdmin(config, self._coordination, rng=rng)
         self._groups = GroupCoordinator(config, self._replicas, now_ms=now_ms, rng=rng)
         self._replicas.add_leadership_listener(self._leadership_changed)
@@ -254,10 +259,12 @@ class Broker:
             self._replicas,
             metadata,
             next_producer_id=self._producer_ids.next_id,
-            connect=self._connect_to_endpoint,
+            connect=self._security.connect_to_endpoint,
             now_ms=now_ms,
         )
-        self._verifier = TransactionVerifier(config, self._transactions, metadata, self._connect_to_endpoint)
+        self._verifier = TransactionVerifier(
+            config, self._transactions, metadata, self._security.connect_to_endpoint
+        )
         self._auto_topics = AutoTopicCreation(
             config,
             metadata,
@@ -297,7 +304,8 @@ class Broker:
         dispatcher = Dispatcher(self.services, authorizer=self._authorizer)
         self._started["listeners"] = self._stop_listeners
         for one in config.listeners:
-            listener = SocketListener(one.name, one.host, one.port, dispatcher, quotas)
+            security = self._security.listeners.get(one.name)
+            listener = SocketListener(one.name, one.host, one.port, dispatcher, quotas, security)
             try:
                 await listener.bind()
             except OSError as error:
@@ -345,18 +353,6 @@ class Broker:
     def broker_epoch(self) -> int:
         """The czxid of the current registration."""
         return self.epoch
-
-    async def _connect(self, broker_id: int, host: str, port: int) -> BrokerConnection:
-        return await BrokerConnection.open(
-            host,
-            port,
-            str(self.config.broker_id),
-            connect_timeout_ms=self.config.socket_connection_setup_timeout_ms,
-            request_timeout_ms=self.config.request_timeout_ms,
-        )
-
-    async def _connect_to_endpoint(self, broker_id: int, endpoint: Any) -> BrokerConnection:
-        return await self._connect(broker_id, endpoint.host, endpoint.port)
 
     def _leadership_changed(self, leaders: Sequence[Partition], followers: Sequence[Partition]) -> None:
         for partition in leaders:
@@ -419,7 +415,11 @@ class Broker:
     async def _watch_configs(self) -> None:
         watcher = ConfigWatcher(
             self._coordination,
-            {"topics": self._topic_config_changed, "brokers": self._broker_config_changed},
+            {
+                "topics": self._topic_config_changed,
+                "brokers": self._broker_config_changed,
+                "users": self._user_config_changed,
+            },
             self._now_ms,
         )
         self._started["config watcher"] = watcher.stop
@@ -432,6 +432,10 @@ class Broker:
         if overrides.get("unclean.leader.election.enable", "").lower() == "true":
             self._controller.enable_topic_unclean_leader_election(topic)
 
+    async def _user_config_changed(self, user: str) -> None:
+        await self._security.credentials.reload(user)
+        log.info("Processing override for entityPath: users/%s", user)
+
     async def _broker_config_changed(self, entity: str) -> None:
         if entity not in (paths.DEFAULT_ENTITY, str(self.config.broker_id)):
             return
@@ -439,6 +443,7 @@ class Broker:
         await self._load_dynamic_config()
         log.info("Processing override for entityPath: brokers/%s", entity)
         self._quotas.limits = connection_limits(self.config)
+        self._security.config_changed()
         self._topic_configs.broker_defaults_changed()
         for topic in {one.topic for one in self._log_manager.all_logs()}:
             self._log_manager.update_topic_config(topic)

@@ -105,7 +105,6 @@ class Connection(asyncio.BufferedProtocol):
         "_owner",
         "_pending",
         "_reading_paused",
-        "_requests",
         "_small_frames",
         "_start",
         "_transport",
@@ -118,12 +117,14 @@ class Connection(asyncio.BufferedProtocol):
         "connection_id",
         "last_active",
         "listener_name",
+        "max_request_bytes",
         "principal",
+        "requests",
     )
 
     def __init__(self, owner: ConnectionOwner, requests: Requests, index: int, *, held: bool) -> None:
         self._owner = owner
-        self._requests = requests
+        self.requests = requests
         self._held = held
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -145,6 +146,7 @@ class Connection(asyncio.BufferedProtocol):
         self.connection_id = str(index)
         self.listener_name = owner.name
         self.principal = ANONYMOUS
+        self.max_request_bytes = owner.max_request_bytes
         self.last_active = self._loop.time()
 
     # asyncio.BufferedProtocol
@@ -232,7 +234,7 @@ class Connection(asyncio.BufferedProtocol):
                 frame = self._next_frame()
                 if frame is None:
                     break
-                result = self._requests.handle(self, frame)
+                result = self.requests.handle(self, frame)
                 if result is None:
                     continue
                 if not isinstance(result, list):
@@ -256,8 +258,8 @@ class Connection(asyncio.BufferedProtocol):
         if available < 4:
             return None
         (size,) = _INT32.unpack_from(self._buffer, start)
-        if size < 0 or size > self._owner.max_request_bytes:
-            limit = f"larger than {self._owner.max_request_bytes}" if size > 0 else "negative"
+        if size < 0 or size > self.max_request_bytes:
+            limit = f"larger than {self.max_request_bytes}" if size > 0 else "negative"
             raise CloseConnection(f"Invalid receive (size = {size} {limit})")
         if available - 4 < size:
             return None

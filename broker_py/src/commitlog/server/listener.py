@@ -12,7 +12,7 @@ import logging
 import socket
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from commitlog.server.connection import Connection, Requests
 
@@ -71,18 +71,34 @@ class ConnectionQuotas:
             del self._per_ip[host]
 
 
+class Security(Protocol):
+    """What stands between a socket and its connection on a listener that is not PLAINTEXT."""
+
+    def protocol_for(self, connection: Connection, requests: Requests) -> asyncio.BufferedProtocol:
+        """The protocol that the socket's transport speaks to."""
+
+
 class SocketListener:
     """One listener: bound early, so that a port in use stops the start; its requests are processed from
     ``start`` on.
     """
 
-    def __init__(self, name: str, host: str, port: int, requests: Requests, quotas: ConnectionQuotas) -> None:
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        port: int,
+        requests: Requests,
+        quotas: ConnectionQuotas,
+        security: Security | None = None,
+    ) -> None:
         self.name = name
         self.host = host
         self.port = port
         self.max_request_bytes = quotas.limits.socket_request_max_bytes
         self._requests = requests
         self._quotas = quotas
+        self._security = security
         self._server: asyncio.Server | None = None
         # A dictionary for its order: a stop or a start treats connections in the order in which they came.
         self._connections: dict[Connection, None] = {}
@@ -151,9 +167,12 @@ class SocketListener:
 
     # inside
 
-    def _new_connection(self) -> Connection:
+    def _new_connection(self) -> asyncio.BufferedProtocol:
         self._next_index += 1
-        return Connection(self, self._requests, self._next_index - 1, held=not self._processing)
+        connection = Connection(self, self._requests, self._next_index - 1, held=not self._processing)
+        if self._security is None:
+            return connection
+        return self._security.protocol_for(connection, self._requests)
 
     def _schedule_sweep(self) -> None:
         idle_seconds = self._quotas.limits.connections_max_idle_ms / 1000

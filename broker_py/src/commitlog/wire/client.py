@@ -9,9 +9,10 @@ buffer that belongs to that response alone.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from commitlog import __version__
 from commitlog.wire.api_keys import API_VERSIONS
@@ -24,6 +25,9 @@ from commitlog.wire.messages.api_versions_request import ApiVersionsRequest
 R = TypeVar("R", bound=Response)
 
 _SCRATCH_BYTES = 64 * 1024
+_SESSION_SHARE = 0.85
+"""A session is renewed after this part of its life, at the latest with the next request."""
+_LOGIN_KEYS = frozenset((17, 36))
 _SIZE_BYTES = 4
 
 
@@ -115,6 +119,16 @@ class _ResponseFrames(asyncio.BufferedProtocol):
         self.writable.set()
 
 
+class ClientSecurity(Protocol):
+    """How to reach a broker that wants more than PLAINTEXT."""
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """None: without TLS."""
+
+    async def authenticate(self, connection: Any) -> int:
+        """Log in over the connection; how many milliseconds the session lasts, 0 for ever."""
+
+
 class BrokerConnection:
     """One connection. Any failure closes it and fails what is in flight (ConnectionError, TimeoutError)."""
 
@@ -131,6 +145,9 @@ class BrokerConnection:
         self._next_correlation_id = 0
         self._failure: Exception | None = None
         self._negotiation: asyncio.Task[None] | None = None
+        self._security: ClientSecurity | None = None
+        self._session_ends: float | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -142,13 +159,55 @@ class BrokerConnection:
         connect_timeout_ms: int = 10_000,
         request_timeout_ms: int = 30_000,
         max_response_bytes: int = 100 * 1024 * 1024,
-    ) -> BrokerConnection:
-        """Connect; OSError (ConnectionError among them) or TimeoutError when that fails."""
+        security: ClientSecurity | None = None,
+    ) -> Self:
+        """Connect, and log in where that is asked for; OSError (ConnectionError among them) or TimeoutError
+        when that fails, PermissionError when the broker or its certificate is refused."""
         self = cls(f"{host}:{port}", client_id, request_timeout_ms, max_response_bytes)
         async with asyncio.timeout(connect_timeout_ms / 1000):
-            transport, _ = await self._loop.create_connection(lambda: self._frames, host, port)
+            tls = None if security is None else security.tls_context()
+            try:
+                transport, _ = await self._loop.create_connection(
+                    lambda: self._frames,
+                    host,
+                    port,
+                    ssl=tls,
+                    server_hostname=host if tls is not None else None,
+                )
+            except ssl.SSLError as error:
+                raise PermissionError(f"SSL handshake with {self._name} failed: {error}") from None
         self._transport = transport
+        if security is not None:
+            self._security = security
+            await self._log_in()
         return self
+
+    async def _log_in(self) -> None:
+        """Prove who we are; again before the session that the broker grants is over (KIP-368)."""
+        assert self._security is not None
+        self._session_ends = None
+        try:
+            lifetime_ms = await self._security.authenticate(self)
+        except KafkaError as error:
+            failure = PermissionError(f"authentication with {self._name} failed: {error}")
+            self._fail(failure)
+            raise failure from None
+        except BaseException:
+            self.close()
+            raise
+        if lifetime_ms > 0:
+            self._session_ends = self._loop.time() + lifetime_ms / 1000 * _SESSION_SHARE
+
+    async def _renew_session(self) -> None:
+        """Requests wait while a new exchange is under way."""
+        if self._renewal is None:
+            self._renewal = self._loop.create_task(self._log_in())
+            self._renewal.add_done_callback(self._renewed)
+        await asyncio.shield(self._renewal)
+
+    def _renewed(self, task: asyncio.Task[None]) -> None:
+        self._renewal = None
+        _seen(task)
 
     @property
     def closed(self) -> bool:
@@ -161,6 +220,10 @@ class BrokerConnection:
         KafkaError(UNSUPPORTED_VERSION) when the broker has no version of the API that we have; EncodeError
         when the message cannot be written at that version. Neither closes the connection.
         """
+        if self._session_ends is not None and self._loop.time() >= self._session_ends:
+            await self._renew_session()
+        elif self._renewal is not None and msg.API_KEY not in _LOGIN_KEYS:
+            await asyncio.shield(self._renewal)
         if version is None:
             version = await self.choose_version(msg.API_KEY)
         timeout_s = self._request_timeout_s if timeout_ms is None else timeout_ms / 1000
