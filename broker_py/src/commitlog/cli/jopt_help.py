@@ -24,6 +24,8 @@ _PIECE = re.compile(
         [^\s()\[\]{}":;.,\-]                    # a word; a number keeps its comma and its point
       | (?<=\d)[.,](?=\d)
       | [:;.,\-]+(?=')
+      | [:;.,](?=-\d)
+      | (?<=[:;.,])-(?=\d)
     )*
     [)\]}":;.,!?%']*                            # what closes, or ends a sentence
     -*

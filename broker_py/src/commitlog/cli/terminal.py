@@ -73,6 +73,17 @@ def run_tool(
     return run(called, arguments, help_text=table)
 
 
+def say_as_java(prefix: str = "") -> Callable[[Exception], None]:
+    """The line of a failure where Kafka's tool shows the message of a Java exception."""
+
+    def say(error: Exception) -> None:
+        from commitlog.cli.topics_errors import java_text
+
+        print(prefix + " ".join(java_text(error).split()), file=sys.stderr)
+
+    return say
+
+
 def _failure(error: Exception) -> str | None:
     """The line of an error that is not the tool's own mistake."""
     from commitlog.cli.topics_errors import FAILURES, one_line

@@ -14,6 +14,10 @@ class ToolError(Exception):
     """The command cannot be done; the text says why."""
 
 
+class Terse(ToolError):
+    """The same, where Kafka's tool shows the text alone, without a word before it (TerseException)."""
+
+
 FAILURES = (ToolError, KafkaError, CoordinationError, DocumentError, ConfigError, OSError, TimeoutError)
 
 
@@ -29,7 +33,7 @@ def java_text(error: BaseException) -> str:
     """An error as Java's Throwable.toString shows it."""
     if isinstance(error, KafkaError):
         return f"org.apache.kafka.common.errors.{error.code.exception}: {error.message or error.code.message}"
-    return str(error)
+    return str(error) or type(error).__name__
 
 
 def java_cause(error: BaseException) -> str:
