@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test lint unit jvm-libs simulate bench bench-quick molecule wheel artifact build clean
+.PHONY: help venv cluster destroy test lint unit jvm-libs simulate bench bench-quick molecule molecule-default torture torture-destroy wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,7 +21,7 @@ cluster: venv ## make two hosts and the cluster on them, and prove it (VMS=docke
 destroy: venv ## remove all that `make cluster` made (IMAGES=1: the images too)
 	@$(BIN)/python vms/cluster.py destroy
 
-test: lint unit processes molecule ## everything that must pass, the fast tests first
+test: lint unit processes molecule-default ## everything that must pass, the fast tests first
 
 packages: venv
 	@$(BIN)/python tests/packages.py
@@ -60,8 +60,17 @@ bench: bench-tools ## this broker beside Apache Kafka, Tansu, noida-db and the m
 bench-quick: bench-tools ## a tenth of it in minutes, its ratios beside those of docs/bench
 	$(BENCH) --quick --peers commitlog --output ../.cache/bench --compare ../docs/bench/results.json
 
-molecule: venv ## the cluster on hosts, created, changed and broken by Molecule; skipped aloud without a Docker engine
+molecule: venv ## the cluster on hosts, created, changed and broken by Molecule, all scenarios; skipped aloud without a Docker engine
 	@$(BIN)/python vms/cluster.py molecule
+
+molecule-default: venv ## the scenario `default` only
+	@$(BIN)/python vms/cluster.py molecule-default
+
+torture: venv ## three hosts under attack for MINUTES=5 by SEED=s, then judged (docs/durability.md)
+	@MINUTES=$(MINUTES) SEED=$(SEED) $(BIN)/python vms/cluster.py torture
+
+torture-destroy: venv ## remove the hosts of `make torture`
+	@$(BIN)/python vms/cluster.py torture-destroy
 
 wheel: venv ## build the broker's wheel into the role
 	@$(BIN)/python roles/broker/files/wheelhouse.py --source=broker_py --bundled=roles/broker/files --build-into=roles/broker/files

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make cluster`, `make destroy` and `make molecule`: choose the kind of hosts, make them, run the playbook, say how far it is.
+"""`make cluster`, `destroy`, `molecule`, `torture`: choose the kind of hosts, make them, run the playbook, say how far it is.
 
 Both kinds of hosts get the same playbook and the same roles; only the inventory differs.
 """
@@ -17,6 +17,7 @@ from progress import StepFailedError, Steps
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 DOCKER_INVENTORY = ROOT / "inventories" / "docker.yml"
+FAULTS_INVENTORY = ROOT / "molecule" / "faults" / "inventory"
 LOCAL_INVENTORY = ROOT / "inventories" / "local.yml"
 LOCAL_DIRECTORY = ROOT / ".cluster"
 LOGS = ROOT / ".cache" / "logs"
@@ -120,8 +121,8 @@ def destroy() -> None:
             remove_images()
 
 
-def molecule() -> None:
-    scenarios = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+def molecule(only: str = "*") -> None:
+    scenarios = sorted(path.parent.name for path in ROOT.glob(f"molecule/{only}/molecule.yml"))
     if not docker_answers():
         print(f"SKIPPED: {len(scenarios)} Molecule scenario(s) ({', '.join(scenarios)}), since no Docker engine answers.")
         return
@@ -134,9 +135,43 @@ def molecule() -> None:
     print(f"Molecule: {len(scenarios)} scenario(s) passed in {steps.elapsed()} minutes.")
 
 
+def molecule_default() -> None:
+    """What `make test` has time for."""
+    molecule("default")
+
+
+def torture() -> None:
+    """Three hosts, made unless they are there; the attack; the hosts stay, to be looked at, until they are destroyed."""
+    if not docker_answers():
+        sys.exit("make: torture needs a Docker engine, and none answers; start one (as root: dockerd)")
+    steps = Steps(3, LOGS / "torture")
+    image = {"VM_IMAGE": build_image(steps)}
+    steps.run(
+        "The hosts faults1, faults2 and faults3", ansible(FAULTS_INVENTORY, "vms/create.yml"), environment=environment(**image)
+    )
+    cluster = ansible(FAULTS_INVENTORY, "playbooks/cluster.yml")
+    steps.run("The cluster, by playbooks/cluster.yml", cluster, environment=environment())
+    command = [sys.executable, "-m", "torture.run", "--minutes", os.environ.get("MINUTES") or "5"]
+    if seed := os.environ.get("SEED"):
+        command += ["--seed", seed]
+    sys.exit(subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "tests")}, check=False).returncode)
+
+
+def torture_destroy() -> None:
+    steps = Steps(1, LOGS / "destroy")
+    steps.run("Removing the attacked hosts", ansible(FAULTS_INVENTORY, "vms/destroy.yml"), environment=environment())
+
+
 def main() -> None:
     os.chdir(ROOT)
-    targets = {"create": create, "destroy": destroy, "molecule": molecule}
+    targets = {
+        "create": create,
+        "destroy": destroy,
+        "molecule": molecule,
+        "molecule-default": molecule_default,
+        "torture": torture,
+        "torture-destroy": torture_destroy,
+    }
     if len(sys.argv) != 2 or sys.argv[1] not in targets:
         sys.exit(f"usage: cluster.py {'|'.join(targets)}")
     try:

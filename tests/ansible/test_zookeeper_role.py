@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from plays import apply_role
 
 ONE = {"zk1": {"kafka_address": "192.0.2.1"}}
@@ -46,3 +47,35 @@ def test_members_of_an_ensemble_agree(tmp_path: Path) -> None:
     for host, member in (("zk1", "11"), ("zk2", "2"), ("zk3", "3")):
         assert {key: value for key, value in settings[host].items() if key.startswith("server.")} == members
         assert (tmp_path / host / "myid").read_text() == member
+
+
+def preflight(tmp_path: Path, hosts: dict[str, dict[str, Any]], data_dir: Path) -> str:
+    """What the role says before it changes anything; the facts of `live` are given."""
+    facts = {"zookeeper_serving": False, "zookeeper_running_members": {}}
+    hosts = {name: {**facts, **variables} for name, variables in hosts.items()}
+    done = apply_role("zookeeper", tmp_path, hosts, tasks_from="preflight", zookeeper_data_dir=str(data_dir))
+    assert (done.status == 0) == ("fatal:" not in done.output)
+    return done.output if done.status else ""
+
+
+def serving(hosts: dict[str, dict[str, Any]], members: list[int]) -> dict[str, dict[str, Any]]:
+    """The hosts, of which these serve in an ensemble of these."""
+    running = {str(member): f"192.0.2.{member}" for member in members} if len(members) > 1 else {}
+    facts = {"zookeeper_serving": True, "zookeeper_running_members": running}
+    return {name: {**variables, **(facts if int(name[-1]) in members else {})} for name, variables in hosts.items()}
+
+
+@pytest.mark.parametrize("members", [[1, 2], [1, 2, 3]])
+def test_an_ensemble_may_change_by_one_member(tmp_path: Path, members: list[int]) -> None:
+    assert preflight(tmp_path, serving(THREE, members), tmp_path) == ""
+
+
+def test_two_members_at_once_could_be_another_majority(tmp_path: Path) -> None:
+    """From one to three: the two new ones would be a majority that knows nothing of what the old one has."""
+    said = preflight(tmp_path, serving(THREE, [1]), tmp_path)
+    assert "has 192.0.2.1 and would have 192.0.2.1, 192.0.2.2, 192.0.2.3; change it by one member at a time" in said
+
+
+def test_a_member_keeps_its_id_when_places_change(tmp_path: Path) -> None:
+    (tmp_path / "myid").write_text("7")
+    assert "belongs to member 7, and would become member 1; set zookeeper_id" in preflight(tmp_path, ONE, tmp_path)
