@@ -18,6 +18,7 @@ ROOMS = (
     "records",
     "storage",
     "config",
+    "metrics",
     "coordination",
     "security",
     "replication",

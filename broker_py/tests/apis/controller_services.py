@@ -10,6 +10,8 @@ from typing import Any, cast
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext
 from commitlog.config.broker import BrokerConfig
+from commitlog.metrics.rate import Windows
+from commitlog.security.client_quotas import ClientQuotas
 from commitlog.security.principal import ANONYMOUS
 from commitlog.wire import frames
 from commitlog.wire.errors import KafkaError
@@ -26,8 +28,14 @@ async def ask(cluster: Cluster, api: Api, request: Any, version: int, node: Node
         topic_admin=cluster.admin,
         metadata=asked.fake.metadata,
         coordination=cluster.tool,
+        quotas=no_quotas(),
     )
     return await ask_services(services, api, request, version)
+
+
+def no_quotas() -> ClientQuotas:
+    """Quotas as they are as long as none is configured."""
+    return ClientQuotas(Windows(11, 1000), Windows(11, 1000), lambda: 0)
 
 
 async def ask_services(services: Any, api: Api, request: Any, version: int) -> Any:

@@ -185,6 +185,44 @@ def test_configurations_of_topics_and_brokers(both: Both) -> None:
     both.run("kafka-configs", *broker, "--describe")
 
 
+def test_quotas_of_users_clients_and_addresses(both: Both) -> None:
+    user = ["--entity-type", "users", "--entity-name", "a b"]
+    client_id = ["--entity-type", "clients", "--entity-name", "app/1"]
+    anybody, anything = (["--entity-type", kind, "--entity-default"] for kind in ("users", "clients"))
+    entities = (user, client_id, [*user, *client_id], anybody, anything, [*anybody, *client_id])
+    rates = {
+        "producer_byte_rate": "1024",
+        "consumer_byte_rate": "2048",
+        "request_percentage": "50.5",
+        "controller_mutation_rate": "7",
+    }
+    added = ",".join(f"{name}={value}" for name, value in rates.items())
+    for entity in entities:
+        both.run("kafka-configs", *entity, "--alter", "--add-config", added)
+        assert "request_percentage=50.5" in both.run("kafka-configs", *entity, "--describe", ordered=False)
+    for kind in ("users", "clients"):
+        both.run("kafka-configs", "--entity-type", kind, "--describe", ordered=False)
+    pairs = ["--entity-type", "users", "--entity-type", "clients"]
+    both.run("kafka-configs", *pairs, "--describe", ordered=False)
+    for ip in (["--entity-name", "10.0.0.1"], ["--entity-default"]):
+        address = ["--entity-type", "ips", *ip]
+        both.run("kafka-configs", *address, "--alter", "--add-config", "connection_creation_rate=5")
+        assert "connection_creation_rate=5.0" in both.run("kafka-configs", *address, "--describe")
+    both.run("kafka-configs", "--entity-type", "ips", "--describe", ordered=False)
+    both.run("kafka-configs", *address, "--alter", "--add-config", "connection_creation_rate=-1", status=1)
+    both.run("kafka-configs", *user, "--alter", "--add-config", "producer_byte_rate=1.5", status=1)
+    both.run("kafka-configs", *user, "--alter", "--add-config", "no_such_rate=1", status=1)
+    both.run("kafka-configs", *user, "--alter", "--delete-config", "no_such_rate", status=1)
+    both.run("kafka-configs", *user, "--describe", ordered=False)
+    for entity in entities:
+        both.run("kafka-configs", *entity, "--alter", "--delete-config", ",".join(rates))
+        both.run("kafka-configs", *entity, "--describe")
+    both.run("kafka-configs", *address, "--alter", "--delete-config", "connection_creation_rate")
+    for kind in ("users", "clients", "ips"):
+        expected, found = (one.znodes.get_children(f"/config/{kind}") for one in (both.jvm, both.python))
+        assert found == expected
+
+
 def test_console_producer_and_consumer(both: Both) -> None:
     both.run("kafka-topics", "--create", "--topic", "console", "--replica-assignment", "0:1")
     topic = ["--topic", "console"]

@@ -307,6 +307,7 @@ class DirectConnection:
                 header=header,
                 api_version=header.api_version,
                 client_id=header.client_id or "",
+                started=0.0,
                 listener_name=LISTENER,
                 close=self.close,
             ),

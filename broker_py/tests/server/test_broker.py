@@ -316,7 +316,7 @@ def test_a_dynamic_setting_changes_a_running_broker(tmp_path: Path) -> None:
         configs = broker.services.topic_admin.entity_configs
         await configs.change("brokers", "<default>", {"log.retention.ms": "12345", "max.connections": "99"})
         await until(lambda: broker.config.log_retention_ms == 12345)
-        assert broker._quotas.limits.max_connections == 99
+        assert broker._connection_quotas.limits.max_connections == 99
         assert broker._topic_configs.config("any").retention_ms == 12345
 
     run(tmp_path, test)

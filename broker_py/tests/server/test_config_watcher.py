@@ -58,7 +58,7 @@ def test_changes_are_applied_in_order_those_before_the_start_too() -> None:
         assert world.seen == ["first"]
         for name in ("second", "third", "with%20blank"):
             await world.notify(ConfigChange(f"topics/{name}").encode())
-        await world.wait(["first", "second", "third", "with blank"])
+        await world.wait(["first", "second", "third", "with%20blank"])
         await watcher.stop()
 
     run(test)

@@ -19,7 +19,8 @@ import uvloop
 
 from commitlog.server import connection as connection_module
 from commitlog.server.connection import BUSY_BUFFER_BYTES, IDLE_BUFFER_BYTES, CloseConnection, Connection
-from commitlog.server.listener import ConnectionLimits, ConnectionQuotas, SocketListener
+from commitlog.server.connection_quotas import ConnectionLimits, ConnectionQuotas
+from commitlog.server.listener import SocketListener
 from commitlog.wire.regions import FileRegion
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -110,7 +111,10 @@ class Server:
 
     def __init__(self, script: Script, **limits: int) -> None:
         values = {"max_connections": 100, "max_connections_per_ip": 100, **limits}
-        self.quotas = ConnectionQuotas(ConnectionLimits(**values))  # type: ignore[arg-type]
+        self.quotas = ConnectionQuotas(
+            ConnectionLimits(**values),  # type: ignore[arg-type]
+            lambda: int(asyncio.get_running_loop().time() * 1000),
+        )
         self.listener = SocketListener("PLAINTEXT", "127.0.0.1", 0, script, self.quotas)
 
     async def __aenter__(self) -> Server:

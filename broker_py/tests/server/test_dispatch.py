@@ -16,8 +16,9 @@ from commitlog.apis import k00_produce
 from commitlog.apis.registry import Api, served_apis
 from commitlog.apis.services import RequestContext, Services
 from commitlog.security.principal import ANONYMOUS
+from commitlog.server.connection_quotas import ConnectionLimits, ConnectionQuotas
 from commitlog.server.dispatch import Dispatcher
-from commitlog.server.listener import ConnectionLimits, ConnectionQuotas, SocketListener
+from commitlog.server.listener import SocketListener
 from commitlog.wire.api_keys import API_VERSIONS, ApiKey
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -27,6 +28,7 @@ from commitlog.wire.messages.api_versions_response import ApiVersionsResponse
 from commitlog.wire.messages.heartbeat_request import HeartbeatRequest
 from commitlog.wire.messages.heartbeat_response import HeartbeatResponse
 from commitlog.wire.messages.produce_request import ProduceRequest
+from tests.apis.controller_services import no_quotas
 
 Client = Callable[[int], Awaitable[None]]
 
@@ -35,8 +37,9 @@ def serve(client: Client, apis: dict[int, Api] | None = None) -> None:
     """Run ``client(port)`` against a listener with these APIs."""
 
     async def main() -> None:
-        quotas = ConnectionQuotas(ConnectionLimits(max_connections=10, max_connections_per_ip=10))
-        dispatcher = Dispatcher(cast(Services, SimpleNamespace()), apis)
+        limits = ConnectionLimits(max_connections=10, max_connections_per_ip=10)
+        quotas = ConnectionQuotas(limits, lambda: 0)
+        dispatcher = Dispatcher(cast(Services, SimpleNamespace(quotas=no_quotas())), apis)
         listener = SocketListener("PLAINTEXT", "127.0.0.1", 0, dispatcher, quotas)
         await listener.bind()
         listener.start()

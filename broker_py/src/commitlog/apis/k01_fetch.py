@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.throttling import fetch_limit, throttle_fetch
 from commitlog.records.batch import down_convert
 from commitlog.replication.fetch import FetchIsolation, FetchParams, FetchPartition, FetchResult
 from commitlog.replication.fetch_session import FetchContext, Selected
@@ -36,6 +37,8 @@ from commitlog.wire.messages.fetch_response import (
 )
 
 _TOPIC_IDS = 13
+_ANSWER_BYTES, _PARTITION_BYTES = 24, 48
+"""What a response measures beside its records, roughly: an empty one is nothing to throttle for."""
 # Shared by all partitions that have none of it; nobody changes a response once it is made.
 _NO_DIVERGENCE = EpochEndOffset()
 _NO_LEADER = LeaderIdAndEpoch()
@@ -71,10 +74,13 @@ def handle(
             refused.append((partition, FetchResult(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)))
         else:
             wanted.append(partition)
-    respond = _responder(services, context, session, wanted, refused)
+    throttled = replica_id < 0 and context.started > 0
+    respond = _responder(services, context, session, wanted, refused, throttled)
     if not wanted:
         return respond([])
     max_bytes = min(request.max_bytes, services.config.fetch_max_bytes)
+    if replica_id < 0 and context.started and (limit := fetch_limit(services.quotas, context)) is not None:
+        max_bytes = min(max_bytes, limit)
     params = FetchParams(
         version=version,
         replica_id=replica_id,
@@ -117,10 +123,15 @@ def _responder(
     session: FetchContext,
     wanted: Sequence[FetchPartition],
     refused: Sequence[tuple[FetchPartition, FetchResult]],
+    throttled: bool,
 ) -> Callable[[list[FetchResult]], FetchResponse]:
     """What makes the response of the results, now or when there is something to answer."""
 
     def respond(results: list[FetchResult]) -> FetchResponse:
+        if throttled:
+            size = _ANSWER_BYTES + sum(_PARTITION_BYTES + result.size for result in results)
+            if throttle_fetch(services.quotas, context, size) > 0:
+                return _response(services, context, session.throttled())
         selected = session.select([*zip(wanted, results, strict=True), *refused])
         return _response(services, context, selected)
 

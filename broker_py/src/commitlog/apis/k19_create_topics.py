@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.throttling import MutationQuota
 from commitlog.apis.topic_changes import change_topics
 from commitlog.apis.topic_waits import wait_for_leaders
 from commitlog.config.describe import describe_topic
@@ -34,9 +35,10 @@ async def handle(
 ) -> CreateTopicsResponse:
     if not services.controller.is_active:
         return error_response(request, ErrorCode.NOT_CONTROLLER, None)
+    quota = MutationQuota(services, context, strict_since=6)
     results = await change_topics(
         request.topics,
-        lambda topic: _create(services, topic, request.validate_only),
+        lambda topic: _create(services, topic, request.validate_only, quota),
         lambda name: _failed(name, ErrorCode.INVALID_REQUEST, "Found multiple entries for this topic."),
     )
     created = {
@@ -48,12 +50,16 @@ async def handle(
     return CreateTopicsResponse(topics=list(results.values()))
 
 
-async def _create(services: Services, topic: CreatableTopic, validate_only: bool) -> CreatableTopicResult:
+async def _create(
+    services: Services, topic: CreatableTopic, validate_only: bool, quota: MutationQuota
+) -> CreatableTopicResult:
     if topic.name == CLUSTER_METADATA_TOPIC:
         reason = f"Creation of internal topic {CLUSTER_METADATA_TOPIC} is prohibited."
         return _failed(topic.name, ErrorCode.INVALID_REQUEST, reason)
     try:
-        made = await services.topic_admin.create_topic(_new_topic(topic), validate_only=validate_only)
+        made = await services.topic_admin.create_topic(
+            _new_topic(topic), validate_only=validate_only, permit=quota.record
+        )
     except KafkaError as error:
         return _failed(topic.name, error.code, error.message)
     except CoordinationError as error:

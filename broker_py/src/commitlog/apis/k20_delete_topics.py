@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.throttling import MutationQuota
 from commitlog.apis.topic_waits import wait_until_gone
 from commitlog.coordination.client import CoordinationError
 from commitlog.wire.api_keys import ApiKey
@@ -31,11 +32,12 @@ async def handle(
         old = context.api_version < 3
         code = ErrorCode.INVALID_REQUEST if old else ErrorCode.TOPIC_DELETION_DISABLED
         return error_response(request, code, None)
+    quota = MutationQuota(services, context, strict_since=5)
     results = [_resolve(services, topic) for topic in _topics(request)]
     names = [result.name for result in results if result.name is not None]
     for result in results:
         if result.error_code == ErrorCode.NONE:
-            await _delete(services, result, names)
+            await _delete(services, result, names, quota)
     marked = {result.name: result for result in results if result.error_code == ErrorCode.NONE}
     waited_for = [name for name in marked if name is not None]
     for name in await wait_until_gone(services.metadata, waited_for, request.timeout_ms):
@@ -60,7 +62,9 @@ def _resolve(services: Services, topic: DeleteTopicState) -> DeletableTopicResul
     return result
 
 
-async def _delete(services: Services, result: DeletableTopicResult, names: list[str]) -> None:
+async def _delete(
+    services: Services, result: DeletableTopicResult, names: list[str], quota: MutationQuota
+) -> None:
     assert result.name is not None
     if names.count(result.name) > 1:
         result.error_code = ErrorCode.INVALID_REQUEST
@@ -70,6 +74,7 @@ async def _delete(services: Services, result: DeletableTopicResult, names: list[
         result.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         return
     try:
+        quota.record(len(services.metadata.partitions(result.name)))
         await services.topic_admin.delete_topic(result.name)
     except KafkaError as error:
         result.error_code = error.code

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.throttling import MutationQuota
 from commitlog.apis.topic_changes import change_topics
 from commitlog.apis.topic_waits import wait_for_leaders
 from commitlog.coordination.client import CoordinationError
@@ -29,9 +30,10 @@ async def handle(
 ) -> CreatePartitionsResponse:
     if not services.controller.is_active:
         return error_response(request, ErrorCode.NOT_CONTROLLER, None)
+    quota = MutationQuota(services, context, strict_since=3)
     results = await change_topics(
         request.topics,
-        lambda topic: _grow(services, topic, request.validate_only),
+        lambda topic: _grow(services, topic, request.validate_only, quota),
         lambda name: _failed(name, ErrorCode.INVALID_REQUEST, "Duplicate topic in request."),
     )
     grown = {
@@ -46,7 +48,7 @@ async def handle(
 
 
 async def _grow(
-    services: Services, topic: CreatePartitionsTopic, validate_only: bool
+    services: Services, topic: CreatePartitionsTopic, validate_only: bool, quota: MutationQuota
 ) -> CreatePartitionsTopicResult:
     assignments = None
     if topic.assignments is not None:
@@ -55,7 +57,7 @@ async def _grow(
         if await services.topic_admin.is_marked_for_deletion(topic.name):
             return _failed(topic.name, ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic is queued for deletion.")
         await services.topic_admin.create_partitions(
-            topic.name, topic.count, assignments, validate_only=validate_only
+            topic.name, topic.count, assignments, validate_only=validate_only, permit=quota.record
         )
     except KafkaError as error:
         return _failed(topic.name, error.code, error.message)

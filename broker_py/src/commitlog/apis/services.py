@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from commitlog.replication.metadata_cache import MetadataCache
     from commitlog.replication.replica_manager import ReplicaManager
     from commitlog.security.authorizer import AclAuthorizer
+    from commitlog.security.client_quotas import ClientQuotas
     from commitlog.security.principal import KafkaPrincipal
     from commitlog.storage.disk import Disk
     from commitlog.storage.log_manager import LogManager
@@ -92,6 +93,7 @@ class Services:
     fetch_sessions: FetchSessionCache
     auto_topics: AutoTopics
     topic_configs: TopicConfigs
+    quotas: ClientQuotas
     now_ms: Callable[[], int]
     rng: random.Random
 
@@ -126,6 +128,14 @@ class RequestContext:
     close: Callable[[], None]
     """Close the connection after this request without an answer (a failed Produce with acks=0)."""
     authorizer: AclAuthorizer | None = None
+    request_bytes: int = 0
+    started: float = 0.0
+    """time.perf_counter when the request was taken up; 0 as long as nobody measures."""
+    worked: float = -1.0
+    """Seconds of the event loop that the handler took; below 0 while it is at work."""
+    throttle_ms: int = 0
+    """For how long the client has to wait, as far as the handler has found out (Fetch, controller
+    mutations)."""
 
     @property
     def api_version(self) -> int:

@@ -45,6 +45,9 @@ FREE_PREFIXES = (
     "allow.everyone.if.no.acl.found",
 )
 
+LISTENER_LIMITS = ("max.connections", "max.connection.creation.rate")
+"""What may be limited by listener, as listener.name.<listener>.<name>."""
+
 ChangeListener = Callable[[frozenset[str]], None]
 
 
@@ -196,6 +199,7 @@ class BrokerConfig(BrokerSettings):
             setattr(self, row.attribute, values[name])
         self._compute_times()
         self._compute_listeners(settings)
+        _check_listener_limits(settings)
         check_broker(self)
         if self._taken_id is not None:
             self._put_broker_id(self._taken_id)
@@ -277,6 +281,17 @@ def _older_name(name: str, settings: Mapping[str, str]) -> str | None:
     if name == "delegation.token.secret.key":
         return settings.get("delegation.token.master.key")
     return None
+
+
+def _check_listener_limits(settings: Mapping[str, str]) -> None:
+    """listener.name.<listener>.max.connections and its like are numbers as those without the prefix are."""
+    for name, text in settings.items():
+        for limit in LISTENER_LIMITS:
+            if name.startswith("listener.name.") and name.endswith("." + limit):
+                try:
+                    broker_definitions()[limit].parse(text)
+                except InvalidValue as error:
+                    raise InvalidValue(name, error.value, error.reason) from None
 
 
 def _default(row: Definition) -> Value:

@@ -18,6 +18,7 @@ from commitlog.coordination.client import (
     Create,
     NodeExists,
     NoNode,
+    NotEmpty,
     Op,
     SetData,
     ensure_path,
@@ -45,9 +46,33 @@ class EntityConfigs:
             return {}
         return dict(ConfigEntity.decode(data).config)
 
+    async def read_all(self, entity_type: str) -> dict[str, dict[str, str]]:
+        """The overrides of every entity of a type, by sanitized name."""
+        names = await self._children(paths.config_type(entity_type))
+        return {name: await self.read(entity_type, name) for name in names}
+
+    async def read_all_clients_of_users(self) -> dict[tuple[str, str], dict[str, str]]:
+        """The overrides of /config/users/<user>/clients/<client>, by both sanitized names."""
+        return {
+            (user, client): await self.read("users", f"{user}/clients/{client}")
+            for user in await self._children(paths.config_type("users"))
+            for client in await self._children(f"{paths.config_entity('users', user)}/clients")
+        }
+
+    async def change_quotas(self, entity_type: str, sanitized_name: str, configs: Mapping[str, str]) -> None:
+        """Replace the overrides of a user, client or ip and notify all brokers; an entity that has none is
+        removed, and so is what stood above it for its sake (AdminZkClient.tryCleanQuotaNodes)."""
+        if configs or not await self._remove_if_childless(entity_type, sanitized_name):
+            await self.change(entity_type, sanitized_name, configs)
+        else:
+            await self._notify(entity_type, sanitized_name)
+
     async def change(self, entity_type: str, sanitized_name: str, configs: Mapping[str, str]) -> None:
         """Replace the overrides and notify all brokers."""
         await self.write(entity_type, sanitized_name, configs)
+        await self._notify(entity_type, sanitized_name)
+
+    async def _notify(self, entity_type: str, sanitized_name: str) -> None:
         data = ConfigChange(f"{entity_type}/{sanitized_name}").encode()
         # A notification too many, after a lost reply, does no harm.
         await retry_until_connected(
@@ -78,6 +103,34 @@ class EntityConfigs:
             else:
                 return
         await self._guarded(guard, SetData(path, data))
+
+    async def _children(self, path: str) -> list[str]:
+        try:
+            found = await retry_until_connected(self._coordination, lambda: self._coordination.children(path))
+        except NoNode:
+            return []
+        return sorted(found)
+
+    async def _remove_if_childless(self, entity_type: str, sanitized_name: str) -> bool:
+        path = paths.config_entity(entity_type, sanitized_name)
+        if await self._coordination.exists(path) is None or await self._children(path):
+            return False
+        doomed = [path]
+        user, is_client, _ = sanitized_name.partition("/clients/")
+        if is_client:
+            clients = paths.config_entity(entity_type, f"{user}/clients")
+            if len(await self._children(clients)) == 1:
+                doomed.append(clients)
+                user_path = paths.config_entity(entity_type, user)
+                if not await self.read(entity_type, user) and await self._children(user_path) == ["clients"]:
+                    doomed.append(user_path)
+        for one in doomed:
+            try:
+                await self._coordination.delete(one)
+            except (NoNode, NotEmpty):
+                # Somebody else was faster, or has put something below it.
+                break
+        return True
 
     async def _guarded(self, guard: Check | None, op: Op) -> None:
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,10 @@ class CreatedTopic:
     configs: Mapping[str, str]
 
 
+Permit = Callable[[int], None]
+"""Asked before so many partitions are created; raises KafkaError when there is a quota in the way."""
+
+
 class TopicAdmin:
     """Creates, deletes, grows and configures topics; every refusal is a KafkaError with Kafka's code and
     text."""
@@ -72,7 +76,9 @@ class TopicAdmin:
 
     # Create
 
-    async def create_topic(self, topic: NewTopic, *, validate_only: bool = False) -> CreatedTopic:
+    async def create_topic(
+        self, topic: NewTopic, *, validate_only: bool = False, permit: Permit | None = None
+    ) -> CreatedTopic:
         """Validate, then write config znode and topic znode."""
         configs = self._check_configs_present(topic)
         if topic.assignments and (topic.num_partitions, topic.replication_factor) != (
@@ -90,6 +96,8 @@ class TopicAdmin:
         self._check_configs(configs)
         topic_id = ZERO_UUID
         if not validate_only:
+            if permit is not None:
+                permit(len(assignment))
             topic_id = await self._write_new_topic(topic.name, assignment, configs)
         return CreatedTopic(topic.name, topic_id, len(assignment), len(assignment[0]), configs)
 
@@ -182,6 +190,7 @@ class TopicAdmin:
         assignments: Sequence[Sequence[int]] | None = None,
         *,
         validate_only: bool = False,
+        permit: Permit | None = None,
     ) -> int:
         """Grow a topic to ``count`` partitions in total; ``assignments`` are those of the new ones."""
         document = await self.assignment(name)
@@ -210,6 +219,8 @@ class TopicAdmin:
             )
         added = await self._place_more(existing, count, assignments)
         if not validate_only:
+            if permit is not None:
+                permit(len(added))
             log.info("Creating %d partitions for '%s' with the assignment %s", len(added), name, added)
             whole = TopicAssignment({**existing, **added}, document.topic_id)
             await retry_until_connected(

@@ -124,6 +124,10 @@ class FetchContext:
         """Note what is answered, and leave out what the fetcher knows already."""
         return Selected(INVALID_SESSION_ID, answers)
 
+    def throttled(self) -> Selected:
+        """The answer that has nothing in it, since the fetcher is over its quota: nobody is told anything."""
+        return Selected(INVALID_SESSION_ID, ())
+
 
 class _ErrorContext(FetchContext):
     """The session named does not exist, or not at that epoch: nobody knows what was asked."""
@@ -133,6 +137,9 @@ class _ErrorContext(FetchContext):
         self.error = error
 
     def select(self, answers: Sequence[Answer]) -> Selected:
+        return self.throttled()
+
+    def throttled(self) -> Selected:
         return Selected(INVALID_SESSION_ID, (), self.error)
 
 
@@ -186,9 +193,7 @@ class _IncrementalContext(FetchContext):
     def select(self, answers: Sequence[Answer]) -> Selected:
         session = self._session
         if session.epoch != self._expected_epoch:
-            # Another request of the session came in between: a duplicate, or two fetchers that share a
-            # session.
-            return Selected(session.id, (), ErrorCode.INVALID_FETCH_SESSION_EPOCH)
+            return self.throttled()
         selected = []
         for request, result in answers:
             key = _key(request.topic, request.topic_id, request.partition)
@@ -200,6 +205,14 @@ class _IncrementalContext(FetchContext):
                 if result.size > 0:
                     session.partitions[key] = session.partitions.pop(key)
         return Selected(session.id, selected)
+
+    def throttled(self) -> Selected:
+        session = self._session
+        if session.epoch != self._expected_epoch:
+            # Another request of the session came in between: a duplicate, or two fetchers that share a
+            # session.
+            return Selected(session.id, (), ErrorCode.INVALID_FETCH_SESSION_EPOCH)
+        return Selected(session.id, ())
 
 
 class FetchSessionCache:

@@ -19,6 +19,7 @@ import os
 import random
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from commitlog.apis.services import Services
@@ -45,19 +46,27 @@ from commitlog.replication.metadata_cache import MetadataCache
 from commitlog.replication.replica_manager import ReplicaManager
 from commitlog.security.authorizer import AclAuthorizer
 from commitlog.security.authorizer_settings import authorizer_settings
+from commitlog.security.client_quotas import ClientQuotas
 from commitlog.server import identity
 from commitlog.server.auto_topics import AutoTopicCreation
 from commitlog.server.broker_security import BrokerSecurity
 from commitlog.server.config_watcher import ConfigWatcher
+from commitlog.server.connection_quotas import ConnectionQuotas
 from commitlog.server.controlled_shutdown import controlled_shutdown
 from commitlog.server.controller_client import ControllerClient
 from commitlog.server.dispatch import Dispatcher
 from commitlog.server.errors import StartupError
-from commitlog.server.listener import ConnectionQuotas, SocketListener
+from commitlog.server.listener import SocketListener
 from commitlog.server.log_dir_events import LogDirEvents
 from commitlog.server.producer_ids import ProducerIdManager
+from commitlog.server.quota_configs import QuotaConfigs
 from commitlog.server.registration import BrokerRegistrar
-from commitlog.server.room_settings import connection_limits, log_settings
+from commitlog.server.room_settings import (
+    client_quota_windows,
+    connection_limits,
+    controller_quota_windows,
+    log_settings,
+)
 from commitlog.server.topic_configs import TopicConfigRepository
 from commitlog.storage.log_manager import LogManager, StorageError
 from commitlog.transactions.coordinator import TRANSACTIONS_TOPIC, TransactionCoordinator
@@ -273,6 +282,9 @@ class Broker:
             topic_admin,
             self._groups.topic_configs,
         )
+        self._quotas = ClientQuotas(client_quota_windows(config), controller_quota_windows(config), _loop_ms)
+        self._connection_quotas = ConnectionQuotas(connection_limits(config), _loop_ms)
+        self._quota_configs = QuotaConfigs(self._coordination, self._quotas, self._connection_quotas)
         self.services = Services(
             config=config,
             broker_id=config.broker_id,
@@ -294,13 +306,14 @@ class Broker:
             ),
             auto_topics=self._auto_topics,
             topic_configs=self._topic_configs,
+            quotas=self._quotas,
             now_ms=now_ms,
             rng=rng,
         )
 
     async def _bind(self) -> None:
         config = self.config
-        self._quotas = quotas = ConnectionQuotas(connection_limits(config))
+        quotas = self._connection_quotas
         dispatcher = Dispatcher(self.services, authorizer=self._authorizer)
         self._started["listeners"] = self._stop_listeners
         for one in config.listeners:
@@ -419,10 +432,12 @@ class Broker:
                 "topics": self._topic_config_changed,
                 "brokers": self._broker_config_changed,
                 "users": self._user_config_changed,
+                **{kind: partial(self._quota_configs.reload, kind) for kind in ("clients", "ips")},
             },
             self._now_ms,
         )
         self._started["config watcher"] = watcher.stop
+        await self._quota_configs.load_all()
         await watcher.start()
 
     async def _topic_config_changed(self, topic: str) -> None:
@@ -432,9 +447,11 @@ class Broker:
         if overrides.get("unclean.leader.election.enable", "").lower() == "true":
             self._controller.enable_topic_unclean_leader_election(topic)
 
-    async def _user_config_changed(self, user: str) -> None:
-        await self._security.credentials.reload(user)
-        log.info("Processing override for entityPath: users/%s", user)
+    async def _user_config_changed(self, entity: str) -> None:
+        log.info("Processing override for entityPath: users/%s", entity)
+        if "/" not in entity and entity != paths.DEFAULT_ENTITY:
+            await self._security.credentials.reload(paths.desanitize(entity))
+        await self._quota_configs.reload("users", entity)
 
     async def _broker_config_changed(self, entity: str) -> None:
         if entity not in (paths.DEFAULT_ENTITY, str(self.config.broker_id)):
@@ -442,7 +459,7 @@ class Broker:
         was_unclean = self.config.unclean_leader_election_enable
         await self._load_dynamic_config()
         log.info("Processing override for entityPath: brokers/%s", entity)
-        self._quotas.limits = connection_limits(self.config)
+        self._connection_quotas.limits = connection_limits(self.config)
         self._security.config_changed()
         self._topic_configs.broker_defaults_changed()
         for topic in {one.topic for one in self._log_manager.all_logs()}:
@@ -484,3 +501,8 @@ class Broker:
         if self._resession is not None:
             self._resession.cancel()
             await asyncio.gather(self._resession, return_exceptions=True)
+
+
+def _loop_ms() -> int:
+    """A clock that does not go back, for what is measured over time."""
+    return int(asyncio.get_running_loop().time() * 1000)

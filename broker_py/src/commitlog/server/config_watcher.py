@@ -17,7 +17,8 @@ from commitlog.coordination.documents import ConfigChange, DocumentError
 log = logging.getLogger("commitlog.server.config_watcher")
 
 EntityHandler = Callable[[str], Awaitable[None]]
-"""Called with the entity's name (unsanitized; "<default>" for the default entity)."""
+"""Called with the entity as it stands in its path: sanitized, "<default>" for the default entity, and for a
+user's client "<user>/clients/<client>"."""
 
 
 class ConfigWatcher:
@@ -49,7 +50,7 @@ class ConfigWatcher:
             log.info("Config change of %s/%s: nothing of this broker depends on it", kind, entity)
             return
         try:
-            await handler(entity if entity == paths.DEFAULT_ENTITY else paths.desanitize(entity))
+            await handler(entity)
         except CoordinationError:
             raise
         except Exception:

@@ -10,7 +10,9 @@ beyond ``socket.request.max.bytes``. After a run of small frames it goes back.
 The buffer and the handlers: ``records`` of a request are views into the buffer. While a request is being
 worked on (``_waiting``) the buffer only takes bytes behind the ones already there; it is compacted,
 replaced or reused only after the request was answered. When it is full meanwhile, reading pauses: that is
-Kafka's mute.
+Kafka's mute. A client over its quota is muted in the same way for as long as it is to be throttled: what it
+has sent meanwhile waits, up to what the buffer holds. What all buffers have grown by together is bounded, too
+(queued.max.request.bytes): a connection for whose request there is no room is not read until there is.
 
 Responses are sent in order. What one wake-up produced goes to the transport in one write. File regions
 are read in bounded pieces, no faster than the peer takes them; until the response is with the transport,
@@ -31,6 +33,8 @@ from commitlog.wire.regions import FileRegion
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
+
+    from commitlog.server.connection_quotas import RequestMemory
 
 log = logging.getLogger("commitlog.server.connection")
 
@@ -81,6 +85,8 @@ class ConnectionOwner(Protocol):
     name: str
     max_request_bytes: int
 
+    memory: RequestMemory
+
     def admit(self, connection: Connection) -> bool:
         """A connection was made; False when a limit refuses it."""
 
@@ -100,14 +106,18 @@ class Connection(asyncio.BufferedProtocol):
         "_end",
         "_held",
         "_loop",
+        "_memory",
+        "_muted",
         "_out",
         "_out_bytes",
         "_owner",
         "_pending",
         "_reading_paused",
+        "_reserved",
         "_small_frames",
         "_start",
         "_transport",
+        "_unsent",
         "_view",
         "_waiting",
         "_write_paused",
@@ -133,7 +143,11 @@ class Connection(asyncio.BufferedProtocol):
         self._start = 0
         self._end = 0
         self._small_frames = 0
+        self._memory = owner.memory
+        self._reserved = 0
         self._waiting = False
+        self._muted: asyncio.TimerHandle | None = None
+        self._unsent = 0
         self._pending: Pending | None = None
         self._reading_paused = False
         self._write_paused = False
@@ -171,6 +185,10 @@ class Connection(asyncio.BufferedProtocol):
         self._out.clear()
         if self._pending is not None:
             self._pending.abandon()
+        if self._muted is not None:
+            self._muted.cancel()
+        self._memory.forget(self._room_again)
+        self._give_back(0)
         if self.admitted:
             self._owner.forget(self)
         log.debug("Connection with %s (channelId=%s) disconnected", self.client_host, self.connection_id)
@@ -203,7 +221,25 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_busy(self) -> bool:
         """A request is being worked on, or the peer does not take what was answered."""
-        return self._waiting or self._write_paused or bool(self._out)
+        return self._waiting or self._write_paused or bool(self._out) or self._muted is not None
+
+    @property
+    def is_working(self) -> bool:
+        """A request is being worked on, or the peer has to wait for its quota: it may be silent."""
+        return self._waiting or self._muted is not None
+
+    def has_sent_more(self) -> bool:
+        """The peer has taken some of what waits to be sent since this was asked last."""
+        if self._transport is None or not (self._write_paused or self._out):
+            return False
+        before, self._unsent = self._unsent, self._transport.get_write_buffer_size()
+        return before != self._unsent
+
+    def mute(self, seconds: float) -> None:
+        """Look at no request for so long; what is answered already goes out."""
+        if self._muted is not None:
+            self._muted.cancel()
+        self._muted = self._loop.call_later(seconds, self._unmute)
 
     def release(self) -> None:
         """Answer what came meanwhile: the broker has started to process requests."""
@@ -225,12 +261,18 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _unmute(self) -> None:
+        self._muted = None
+        self.last_active = self._loop.time()
+        if not (self._closing or self._held or self.is_busy):
+            self._work()
+
     # frames
 
     def _work(self) -> None:
         """Answer the complete frames in the buffer until one has to wait, then send what was answered."""
         try:
-            while not (self._waiting or self._closing or self._write_paused):
+            while not (self._waiting or self._closing or self._write_paused or self._muted is not None):
                 frame = self._next_frame()
                 if frame is None:
                     break
@@ -313,7 +355,11 @@ class Connection(asyncio.BufferedProtocol):
             self._small_frames = 0 if needed > BUSY_BUFFER_BYTES else self._small_frames + 1
         if self._small_frames >= SMALL_FRAMES_BEFORE_SHRINK and left < BUSY_BUFFER_BYTES:
             self._replace_buffer(BUSY_BUFFER_BYTES)
+            self._give_back(BUSY_BUFFER_BYTES)
         elif self._end == size and size < max(needed, BUSY_BUFFER_BYTES):
+            if not self._reserve(max(needed, BUSY_BUFFER_BYTES)):
+                self._pause_reading()
+                return
             self._replace_buffer(min(max(needed, BUSY_BUFFER_BYTES), 2 * size))
         elif left == 0:
             self._start = self._end = 0
@@ -332,12 +378,35 @@ class Connection(asyncio.BufferedProtocol):
         self._start, self._end = 0, left
         self._small_frames = 0
 
+    def _reserve(self, size: int) -> bool:
+        """Have room for a buffer of that size counted, all at once: two half requests that both wait for
+        room would wait for each other.
+        """
+        more = size - IDLE_BUFFER_BYTES - self._reserved
+        if more > 0:
+            if not self._memory.take(more, self._room_again):
+                return False
+            self._reserved += more
+        return True
+
+    def _give_back(self, size: int) -> None:
+        """Count only a buffer of that size from now on."""
+        keep = max(size - IDLE_BUFFER_BYTES, 0)
+        if self._reserved > keep:
+            free, self._reserved = self._reserved - keep, keep
+            self._memory.give_back(free)
+
+    def _room_again(self) -> None:
+        if not self._closing:
+            self._read_on()
+
     def shrink_if_idle(self) -> None:
         """Give a large buffer back; called by the listener for connections that have been quiet for a
         while.
         """
         if len(self._buffer) > IDLE_BUFFER_BYTES and self._start == self._end and not self.is_busy:
             self._replace_buffer(IDLE_BUFFER_BYTES)
+            self._give_back(IDLE_BUFFER_BYTES)
 
     def _pause_reading(self) -> None:
         if not self._reading_paused:

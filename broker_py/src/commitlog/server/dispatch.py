@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from time import perf_counter
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from commitlog.apis.registry import Api, served_apis
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.throttling import measured, throttle_ms
 from commitlog.replication.purgatory import DelayedOperation
 from commitlog.security.acl import AclOperation
 from commitlog.server.connection import CloseConnection
@@ -37,7 +40,7 @@ request_log = logging.getLogger("commitlog.server.request")
 class PendingRequest:
     """A request whose handler returned an awaitable."""
 
-    __slots__ = ("_api", "_context", "_dispatcher", "_request", "future")
+    __slots__ = ("_api", "_connection", "_context", "_dispatcher", "_request", "future")
 
     def __init__(
         self,
@@ -46,9 +49,11 @@ class PendingRequest:
         context: RequestContext,
         request: Any,
         future: asyncio.Future[Any],
+        connection: Connection,
     ) -> None:
         self._dispatcher = dispatcher
         self._api = api
+        self._connection = connection
         self._context = context
         self._request = request
         self.future = future
@@ -58,9 +63,7 @@ class PendingRequest:
             answer = self.future.result()
         except (Exception, asyncio.CancelledError) as error:
             answer = self._dispatcher.answer_for(error, self._api, self._context, self._request)
-        if answer is None:
-            return None
-        return self._dispatcher.encode(self._api, self._context, answer)
+        return self._dispatcher.finish(self._api, self._context, answer, self._connection)
 
     def abandon(self) -> None:
         """A parked Produce or Fetch would stay for as long as its client once said it would wait."""
@@ -103,17 +106,34 @@ class Dispatcher:
             raise CloseConnection(f"{_describe(context)}: {error}") from None
         if request_log.isEnabledFor(logging.DEBUG):
             request_log.debug("%s: %s", _describe(context), type(request).__name__)
+        quotas = self._services.quotas
+        if quotas.active:
+            context.request_bytes = len(frame)
+            context.started = perf_counter()
         try:
             if api.cluster_action:
                 context.require_cluster(AclOperation.CLUSTER_ACTION)
             answer = api.handle(self._services, context, request)
         except Exception as error:
             answer = self.answer_for(error, api, context, request)
-        if isinstance(answer, ResponseMessage):
-            return self.encode(api, context, answer)
-        if answer is None:
-            return None
-        return PendingRequest(self, api, context, request, asyncio.ensure_future(answer))
+        if answer is None or isinstance(answer, ResponseMessage):
+            return self.finish(api, context, answer, connection)
+        if context.started:
+            if isinstance(answer, CoroutineType):
+                answer = measured(answer, context)
+            else:
+                context.worked = perf_counter() - context.started
+        return PendingRequest(self, api, context, request, asyncio.ensure_future(answer), connection)
+
+    def finish(
+        self, api: Api, context: RequestContext, answer: Any | None, connection: Connection
+    ) -> Response | None:
+        """A request was worked on: hold its client to its quotas, and encode the answer."""
+        if context.started or context.throttle_ms:
+            delay = throttle_ms(self._services.quotas, context, answer)
+            if delay > 0:
+                connection.mute(delay / 1000)
+        return None if answer is None else self.encode(api, context, answer)
 
     def _resolve(self, frame: memoryview) -> tuple[RequestHeader, Api]:
         try:

@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listeners and the limits on connections (Kafka's SocketServer, Acceptor and ConnectionQuotas).
-
-Kafka makes the acceptor wait when ``max.connections`` is reached; here the newcomer is closed, and the
-reason logged.
-"""
+"""Listeners (Kafka's SocketServer and Acceptor), and what becomes of connections that are silent."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from commitlog.server.connection import Connection, Requests
+from commitlog.server.connection_quotas import ConnectionQuotas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,52 +18,6 @@ log = logging.getLogger("commitlog.server.listener")
 
 SHRINK_AFTER_SECONDS = 10.0
 """A connection quiet for this long gives its grown receive buffer back."""
-
-
-@dataclass
-class ConnectionLimits:
-    """The broker's limits; the names are the properties'. Socket buffers of -1 are the system's to choose."""
-
-    max_connections: int
-    max_connections_per_ip: int
-    max_connections_per_ip_overrides: dict[str, int] = field(default_factory=dict)
-    connections_max_idle_ms: int = 600_000
-    socket_request_max_bytes: int = 104_857_600
-    socket_send_buffer_bytes: int = -1
-    socket_receive_buffer_bytes: int = -1
-    socket_listen_backlog_size: int = 50
-
-
-class ConnectionQuotas:
-    """Counts the connections of all listeners of a broker against its limits."""
-
-    def __init__(self, limits: ConnectionLimits) -> None:
-        self.limits = limits
-        self._per_ip: Counter[str] = Counter()
-
-    def admit(self, host: str) -> bool:
-        limit = self.limits.max_connections_per_ip_overrides.get(host, self.limits.max_connections_per_ip)
-        if self._per_ip[host] >= limit:
-            log.info(
-                "Rejected connection from %s, address already has the configured maximum of %d connections.",
-                host,
-                limit,
-            )
-            return False
-        if self._per_ip.total() >= self.limits.max_connections:
-            log.info(
-                "Rejected connection from %s, the broker already has its maximum of %d connections.",
-                host,
-                self.limits.max_connections,
-            )
-            return False
-        self._per_ip[host] += 1
-        return True
-
-    def release(self, host: str) -> None:
-        self._per_ip[host] -= 1
-        if self._per_ip[host] <= 0:
-            del self._per_ip[host]
 
 
 class Security(Protocol):
@@ -96,6 +45,7 @@ class SocketListener:
         self.host = host
         self.port = port
         self.max_request_bytes = quotas.limits.socket_request_max_bytes
+        self.memory = quotas.memory
         self._requests = requests
         self._quotas = quotas
         self._security = security
@@ -142,9 +92,14 @@ class SocketListener:
     # ConnectionOwner
 
     def admit(self, connection: Connection) -> bool:
-        if not self._quotas.admit(connection.client_host):
+        admission = self._quotas.admit(self.name, connection.client_host)
+        if admission is None:
             return False
         self._connections[connection] = None
+        if admission.delay_ms > 0:
+            seconds = admission.delay_ms / 1000
+            connection.mute(seconds)
+            asyncio.get_running_loop().call_later(seconds, self._turn_came, connection, admission.close)
         if self._processing:
             # The loop asked for this connection's protocol before `start`, and told of the connection after.
             connection.release()
@@ -152,7 +107,7 @@ class SocketListener:
 
     def forget(self, connection: Connection) -> None:
         self._connections.pop(connection, None)
-        self._quotas.release(connection.client_host)
+        self._quotas.release(self.name, connection.client_host)
 
     def set_socket_options(self, sock: socket.socket | None) -> None:
         """Kafka's socket options; a simulated transport has no socket."""
@@ -167,6 +122,11 @@ class SocketListener:
 
     # inside
 
+    def _turn_came(self, connection: Connection, close: bool) -> None:
+        self._quotas.throttled -= 1
+        if close:
+            connection.abort()
+
     def _new_connection(self) -> asyncio.BufferedProtocol:
         self._next_index += 1
         connection = Connection(self, self._requests, self._next_index - 1, held=not self._processing)
@@ -180,15 +140,20 @@ class SocketListener:
         self._sweep = asyncio.get_running_loop().call_later(period, self._sweep_idle, idle_seconds)
 
     def _sweep_idle(self, idle_seconds: float) -> None:
-        """Close connections idle for connections.max.idle.ms; one whose request is being worked on is not
-        idle.
+        """Close connections idle for connections.max.idle.ms. Idle is who sends nothing, and who takes
+        nothing of what was answered, but not who waits for an answer.
         """
         now = asyncio.get_running_loop().time()
         for connection in self.connections():
+            if connection.has_sent_more():
+                connection.last_active = now
             quiet = now - connection.last_active
-            if quiet > idle_seconds and not connection.is_busy:
+            if quiet > idle_seconds and not connection.is_working:
                 log.debug("Closing idle connection %s", connection.connection_id)
-                connection.close()
+                if connection.is_busy:
+                    connection.abort()
+                else:
+                    connection.close()
             elif quiet > SHRINK_AFTER_SECONDS:
                 connection.shrink_if_idle()
         self._schedule_sweep()

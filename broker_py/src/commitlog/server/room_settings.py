@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from commitlog.config.broker import BrokerConfig
 from commitlog.config.checks import parse_connection_overrides
-from commitlog.server.listener import ConnectionLimits
+from commitlog.config.definitions import broker_definitions
+from commitlog.metrics.rate import Windows
+from commitlog.server.connection_quotas import ConnectionLimits
 from commitlog.storage.log_manager import LogManagerSettings
 
 
@@ -19,7 +21,33 @@ def connection_limits(config: BrokerConfig) -> ConnectionLimits:
         socket_send_buffer_bytes=_socket_buffer(config, "socket.send.buffer.bytes"),
         socket_receive_buffer_bytes=_socket_buffer(config, "socket.receive.buffer.bytes"),
         socket_listen_backlog_size=config.socket_listen_backlog_size,
+        max_connection_creation_rate=config.max_connection_creation_rate,
+        listener_max_connections=_by_listener(config, "max.connections"),
+        listener_max_creation_rate=_by_listener(config, "max.connection.creation.rate"),
+        queued_max_request_bytes=config.queued_max_request_bytes,
+        quota_windows=client_quota_windows(config),
     )
+
+
+def _by_listener(config: BrokerConfig, name: str) -> dict[str, int]:
+    """The values of listener.name.<listener>.<name>; a listener without one has no limit of its own."""
+    settings = config.properties_in_force()
+    limits = {}
+    for listener in config.listeners:
+        text = settings.get(f"listener.name.{listener.name.lower()}.{name}")
+        if text is not None:
+            value = broker_definitions()[name].parse(text)
+            assert isinstance(value, int)
+            limits[listener.name] = value
+    return limits
+
+
+def client_quota_windows(config: BrokerConfig) -> Windows:
+    return Windows(config.quota_window_num, config.quota_window_size_seconds * 1000)
+
+
+def controller_quota_windows(config: BrokerConfig) -> Windows:
+    return Windows(config.controller_quota_window_num, config.controller_quota_window_size_seconds * 1000)
 
 
 def _socket_buffer(config: BrokerConfig, name: str) -> int:
