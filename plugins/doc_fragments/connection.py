@@ -22,6 +22,31 @@ options:
       - ZooKeeper of the cluster, as in the broker's C(zookeeper.connect), for example V(kafka1:2181,kafka2:2181/chroot).
       - The brokers are found there, by the listener that speaks O(security_protocol). Needs the Python package C(kazoo).
     type: str
+  zookeeper_ssl:
+    description:
+      - Whether ZooKeeper is reached over TLS.
+    type: bool
+    default: false
+  zookeeper_ssl_cafile:
+    description:
+      - PEM file with the certificates of the authorities that ZooKeeper's certificate is checked against.
+    type: path
+  zookeeper_ssl_certfile:
+    description:
+      - PEM file with the client's certificate, where ZooKeeper asks for one.
+    type: path
+  zookeeper_ssl_keyfile:
+    description:
+      - PEM file with the key of O(zookeeper_ssl_certfile).
+    type: path
+  zookeeper_username:
+    description:
+      - User for ZooKeeper's digest authentication. The list of brokers can be read without it.
+    type: str
+  zookeeper_password:
+    description:
+      - Password of O(zookeeper_username).
+    type: str
   security_protocol:
     description:
       - How the brokers' listener is secured.
@@ -32,17 +57,29 @@ options:
     description:
       - PEM file with the certificates of the authorities that the brokers' certificates are checked against.
     type: path
+  ssl_ca_pem:
+    description:
+      - The same certificates themselves, in PEM, instead of O(ssl_cafile).
+    type: str
   ssl_certfile:
     description:
       - PEM file with the client's certificate, where the brokers ask for one.
     type: path
+  ssl_certificate_pem:
+    description:
+      - The certificate itself, in PEM, instead of O(ssl_certfile).
+    type: str
   ssl_keyfile:
     description:
       - PEM file with the key of O(ssl_certfile).
     type: path
+  ssl_key_pem:
+    description:
+      - The key of O(ssl_certificate_pem) itself, in PEM.
+    type: str
   ssl_password:
     description:
-      - Password of O(ssl_keyfile).
+      - Password of O(ssl_keyfile) or O(ssl_key_pem).
     type: str
   ssl_check_hostname:
     description:
@@ -53,7 +90,7 @@ options:
     description:
       - SASL mechanism. Required when O(security_protocol) is V(SASL_PLAINTEXT) or V(SASL_SSL).
     type: str
-    choices: [PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI]
+    choices: [PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, GSSAPI]
   sasl_username:
     description:
       - User for the mechanisms V(PLAIN), V(SCRAM-SHA-256) and V(SCRAM-SHA-512).
@@ -62,6 +99,15 @@ options:
     description:
       - Password of O(sasl_username).
     type: str
+  sasl_oauth_token:
+    description:
+      - Token for the mechanism V(OAUTHBEARER), as the authority issued it.
+    type: str
+  sasl_kerberos_service_name:
+    description:
+      - Name of the brokers' Kerberos service, for the mechanism V(GSSAPI). Needs the Python package C(gssapi).
+    type: str
+    default: kafka
   client_id:
     description:
       - The name under which the brokers log this module's requests.

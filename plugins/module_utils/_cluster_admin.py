@@ -36,6 +36,18 @@ def _by_topic(partitions: list[Partition]) -> dict[str, list[int]]:
     return found
 
 
+def _log_dir(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    partitions = [partition for topic in entry["topics"] for partition in topic["partitions"]]
+    return dict(
+        path=entry["log_dir"],
+        error=error_text(entry["error_code"]) if entry["error_code"] else None,
+        replicas=len(partitions),
+        size=sum(partition["partition_size"] for partition in partitions),
+        total_bytes=entry.get("total_bytes", -1),
+        usable_bytes=entry.get("usable_bytes", -1),
+    )
+
+
 class ClusterAdmin(TopicAdmin):
     """Reads the cluster, elects leaders and moves replicas."""
 
@@ -60,6 +72,12 @@ class ClusterAdmin(TopicAdmin):
         with one_line("ApiVersions"):
             data = self.client.get_broker_version_data(broker)
         return ".".join(str(number) for number in data.broker_version)
+
+    def log_dirs(self, brokers: list[int]) -> dict[int, list[dict[str, t.Any]]]:
+        """The log directories of brokers, each asked of the broker itself."""
+        with one_line("DescribeLogDirs"):
+            answer = self.client.describe_log_dirs(brokers=brokers)
+        return {entry["broker"]: [_log_dir(directory) for directory in entry["log_dirs"]] for entry in answer}
 
     # -- elections
 

@@ -10,10 +10,11 @@ import contextlib
 import dataclasses
 import typing as t
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import Admin, RequestFailed, one_line
+from ansible_collections.commitlog.kafka.plugins.module_utils._admin import Admin, RequestFailed, one_line, raise_for
 
 with contextlib.suppress(ImportError):  # said by require_libraries() before any of this is used
     from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType
+    from kafka.protocol.admin import DescribeConfigsRequest, IncrementalAlterConfigsRequest
 
 
 @dataclasses.dataclass
@@ -42,6 +43,17 @@ class BrokerSetting:
         return None
 
 
+@dataclasses.dataclass
+class ConfigChange:
+    """Settings to set and to reset of one "topic" or "broker"; `shown` is what may be told of them, where values are secret."""
+
+    kind: str
+    name: str
+    set_config: dict[str, str]
+    reset_config: list[str]
+    shown: t.Optional[dict[str, str]] = None
+
+
 class ConfigAdmin(Admin):
     """Changes settings by IncrementalAlterConfigs, which touches only the settings that it names."""
 
@@ -67,26 +79,49 @@ class ConfigAdmin(Admin):
             for name, entries in answer.get("broker", {}).items()
         }
 
-    def alter_configs(
-        self,
-        kind: str,
-        name: str,
-        set_config: dict[str, str],
-        reset_config: list[str],
-        validate_only: bool,
-        shown: t.Optional[dict[str, str]] = None,
-    ) -> None:
-        """Set and reset settings of a topic or a broker; `shown` is what the result may say of them, where values are secret."""
-        self.note("IncrementalAlterConfigs", **{kind: name}, set=set_config if shown is None else shown, delete=reset_config)
-        changes: dict[str, t.Any] = {key: (AlterConfigOp.SET, text) for key, text in set_config.items()}
-        changes.update((key, (AlterConfigOp.DELETE, None)) for key in reset_config)
-        what = "IncrementalAlterConfigs for {0} {1}".format(kind, name or "defaults")
-        with one_line(what):
-            answer = self.client.alter_configs(
-                [ConfigResource(ConfigResourceType[kind.upper()], name, changes)],
-                validate_only=validate_only,
-                raise_on_unknown=False,
+    def alter_configs(self, changes: list[ConfigChange]) -> None:
+        """Set and reset settings: one request for all topics and one for each broker; in check mode they are only judged."""
+        resources = []
+        for change in changes:
+            shown = change.set_config if change.shown is None else change.shown
+            name = {change.kind: change.name}
+            self.note("IncrementalAlterConfigs", **name, set=shown, delete=change.reset_config)
+            entries: dict[str, t.Any] = {key: (AlterConfigOp.SET, text) for key, text in change.set_config.items()}
+            entries.update((key, (AlterConfigOp.DELETE, None)) for key in change.reset_config)
+            resources.append(ConfigResource(ConfigResourceType[change.kind.upper()], change.name, entries))
+        if not resources:
+            return
+        with one_line("IncrementalAlterConfigs"):
+            answer = self.client.alter_configs(resources, validate_only=self.check_mode, raise_on_unknown=False)
+        for change in changes:
+            outcome = answer[change.kind][change.name]
+            if outcome != "OK":
+                raise RequestFailed("IncrementalAlterConfigs for {0} {1}: {2}".format(change.kind, change.name, outcome))
+
+    # -- the settings of all brokers together: kafka-python has the messages, and no method that takes a broker without an id
+
+    def default_broker_settings(self) -> dict[str, t.Optional[str]]:
+        """The dynamic settings of all brokers together; None for a secret."""
+        with one_line("DescribeConfigs"):
+            answer = self.send(
+                DescribeConfigsRequest(resources=[(int(ConfigResourceType.BROKER), "", None)], include_synonyms=False)
             )
-        outcome = answer[kind][name]
-        if outcome != "OK":
-            raise RequestFailed("{0}: {1}".format(what, outcome))
+        for result in answer.results:
+            raise_for("DescribeConfigs for the brokers' defaults", result.error_code, result.error_message)
+            return {entry.name: entry.value for entry in result.configs}
+        return {}
+
+    def alter_default_broker_settings(self, set_config: dict[str, str], reset_config: list[str], shown: dict[str, str]) -> None:
+        """Set and reset settings of all brokers together; in check mode the request is only judged."""
+        self.note("IncrementalAlterConfigs", broker="all", set=shown, delete=reset_config)
+        entries: list[tuple[str, int, t.Optional[str]]] = [
+            (key, int(AlterConfigOp.SET), text) for key, text in set_config.items()
+        ]
+        entries += [(key, int(AlterConfigOp.DELETE), None) for key in reset_config]
+        request = IncrementalAlterConfigsRequest(
+            resources=[(int(ConfigResourceType.BROKER), "", entries)], validate_only=self.check_mode
+        )
+        with one_line("IncrementalAlterConfigs"):
+            answer = self.send(request)
+        for result in answer.responses:
+            raise_for("IncrementalAlterConfigs for all brokers", result.error_code, result.error_message)

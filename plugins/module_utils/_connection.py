@@ -13,6 +13,9 @@ import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._errors import ClusterUnreachable
+from ansible_collections.commitlog.kafka.plugins.module_utils._tls import tls_context
+
 KAFKA_PYTHON_IMPORT_ERROR: t.Optional[str] = None
 try:
     from kafka.admin import KafkaAdminClient
@@ -38,24 +41,31 @@ except ImportError:
     KAZOO_IMPORT_ERROR = traceback.format_exc()
 
 
-class ClusterUnreachable(Exception):
-    """Neither the brokers nor ZooKeeper could be reached, or none of the brokers fits; the text says which."""
-
-
 def connection_argument_spec() -> dict[str, t.Any]:
     """The options of doc_fragments/connection.py."""
     return dict(
         bootstrap_servers=dict(type="list", elements="str"),
         zookeeper_connect=dict(type="str"),
+        zookeeper_ssl=dict(type="bool", default=False),
+        zookeeper_ssl_cafile=dict(type="path"),
+        zookeeper_ssl_certfile=dict(type="path"),
+        zookeeper_ssl_keyfile=dict(type="path", no_log=False),
+        zookeeper_username=dict(type="str"),
+        zookeeper_password=dict(type="str", no_log=True),
         security_protocol=dict(type="str", choices=["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], default="PLAINTEXT"),
         ssl_cafile=dict(type="path"),
+        ssl_ca_pem=dict(type="str"),
         ssl_certfile=dict(type="path"),
+        ssl_certificate_pem=dict(type="str"),
         ssl_keyfile=dict(type="path", no_log=False),
+        ssl_key_pem=dict(type="str", no_log=True),
         ssl_password=dict(type="str", no_log=True),
         ssl_check_hostname=dict(type="bool", default=True),
-        sasl_mechanism=dict(type="str", choices=["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"]),
+        sasl_mechanism=dict(type="str", choices=["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"]),
         sasl_username=dict(type="str"),
         sasl_password=dict(type="str", no_log=True),
+        sasl_oauth_token=dict(type="str", no_log=True),
+        sasl_kerberos_service_name=dict(type="str", default="kafka"),
         client_id=dict(type="str", default="ansible-commitlog-kafka"),
         timeout=dict(type="int", default=30),
     )
@@ -64,7 +74,12 @@ def connection_argument_spec() -> dict[str, t.Any]:
 def connection_rules() -> dict[str, t.Any]:
     """Keyword arguments for AnsibleModule that go with connection_argument_spec()."""
     return dict(
-        mutually_exclusive=[("bootstrap_servers", "zookeeper_connect")],
+        mutually_exclusive=[
+            ("bootstrap_servers", "zookeeper_connect"),
+            ("ssl_cafile", "ssl_ca_pem"),
+            ("ssl_certfile", "ssl_certificate_pem"),
+            ("ssl_keyfile", "ssl_key_pem"),
+        ],
         required_one_of=[("bootstrap_servers", "zookeeper_connect")],
         required_if=[
             ("security_protocol", "SASL_PLAINTEXT", ("sasl_mechanism",)),
@@ -72,9 +87,14 @@ def connection_rules() -> dict[str, t.Any]:
             ("sasl_mechanism", "PLAIN", ("sasl_username", "sasl_password")),
             ("sasl_mechanism", "SCRAM-SHA-256", ("sasl_username", "sasl_password")),
             ("sasl_mechanism", "SCRAM-SHA-512", ("sasl_username", "sasl_password")),
+            ("sasl_mechanism", "OAUTHBEARER", ("sasl_oauth_token",)),
         ],
-        required_together=[("sasl_username", "sasl_password")],
-        required_by={"ssl_certfile": ("ssl_keyfile",), "ssl_password": ("ssl_keyfile",)},
+        required_together=[
+            ("sasl_username", "sasl_password"),
+            ("zookeeper_username", "zookeeper_password"),
+            ("zookeeper_ssl_certfile", "zookeeper_ssl_keyfile"),
+        ],
+        required_by={"ssl_certfile": ("ssl_keyfile",), "ssl_certificate_pem": ("ssl_key_pem",)},
     )
 
 
@@ -95,12 +115,29 @@ def endpoints_of_registration(document: dict[str, t.Any], security_protocol: str
     return found
 
 
-def brokers_from_zookeeper(zookeeper_connect: str, security_protocol: str, timeout_s: float) -> list[str]:
+def zookeeper_client(params: dict[str, t.Any]) -> t.Any:
+    """A KazooClient for the connection options, not yet started."""
+    options: dict[str, t.Any] = dict(hosts=params["zookeeper_connect"], timeout=params["timeout"], read_only=True)
+    if params.get("zookeeper_ssl"):
+        options.update(
+            use_ssl=True,
+            ca=params["zookeeper_ssl_cafile"],
+            certfile=params["zookeeper_ssl_certfile"],
+            keyfile=params["zookeeper_ssl_keyfile"],
+        )
+    if params.get("zookeeper_username"):
+        options["auth_data"] = [("digest", "{0}:{1}".format(params["zookeeper_username"], params["zookeeper_password"]))]
+    return KazooClient(**options)
+
+
+def brokers_from_zookeeper(params: dict[str, t.Any]) -> list[str]:
     """Ask ZooKeeper for the brokers of the cluster.
 
     Raises ClusterUnreachable when ZooKeeper does not answer in time, or no registered broker has such a listener.
     """
-    client = KazooClient(hosts=zookeeper_connect, timeout=timeout_s, read_only=True)
+    zookeeper_connect, security_protocol = params["zookeeper_connect"], params["security_protocol"]
+    timeout_s = params["timeout"]
+    client = zookeeper_client(params)
     try:
         client.start(timeout=timeout_s)
         brokers = []
@@ -150,32 +187,57 @@ def require_libraries(module: t.Any) -> None:
         module.fail_json(msg=missing_required_lib("kazoo", reason="for zookeeper_connect"), exception=KAZOO_IMPORT_ERROR)
 
 
-def connect(params: dict[str, t.Any]) -> t.Any:
-    """A KafkaAdminClient for the module's connection options. Raises ClusterUnreachable."""
-    timeout_ms = params["timeout"] * 1000
-    servers = params["bootstrap_servers"]
-    if params["zookeeper_connect"]:
-        servers = brokers_from_zookeeper(params["zookeeper_connect"], params["security_protocol"], params["timeout"])
+class StaticToken:
+    """An OAuth token that was given, for kafka-python, which asks for it at each connection."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def token(self) -> str:
+        """The token."""
+        return self._token
+
+    def extensions(self) -> dict[str, str]:
+        """Nothing is sent beside the token."""
+        return {}
+
+
+def client_options(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What any of kafka-python's clients is made with. Raises ClusterUnreachable when none is found or a file is no good."""
+    servers = params["bootstrap_servers"] or brokers_from_zookeeper(params)
+    secured = params["security_protocol"] in ("SSL", "SASL_SSL")
     options = dict(
         bootstrap_servers=servers,
-        bootstrap_timeout_ms=timeout_ms,
-        request_timeout_ms=timeout_ms,
+        bootstrap_timeout_ms=params["timeout"] * 1000,
+        request_timeout_ms=params["timeout"] * 1000,
         client_id=params["client_id"],
         security_protocol=params["security_protocol"],
-        ssl_check_hostname=params["ssl_check_hostname"],
-        ssl_cafile=params["ssl_cafile"],
-        ssl_certfile=params["ssl_certfile"],
-        ssl_keyfile=params["ssl_keyfile"],
-        ssl_password=params["ssl_password"],
+        ssl_context=tls_context(params) if secured else None,
         sasl_mechanism=params["sasl_mechanism"],
         sasl_plain_username=params["sasl_username"],
         sasl_plain_password=params["sasl_password"],
+        sasl_kerberos_service_name=params["sasl_kerberos_service_name"],
     )
+    if params["sasl_mechanism"] == "OAUTHBEARER":
+        options["sasl_oauth_token_provider"] = oauth_provider(params["sasl_oauth_token"])
+    return options
+
+
+def oauth_provider(token: str) -> t.Any:
+    """A token provider of the class that this kafka-python asks for."""
+    from kafka.net.sasl.oauth import AbstractTokenProvider
+
+    return type("TokenProvider", (StaticToken, AbstractTokenProvider), {})(token)
+
+
+def connect(params: dict[str, t.Any]) -> t.Any:
+    """A KafkaAdminClient for the module's connection options. Raises ClusterUnreachable."""
+    options = client_options(params)
     try:
         return KafkaAdminClient(**options)
     except (KafkaError, OSError, ValueError) as error:
         raise ClusterUnreachable(
             "no broker of {0} answered over {1} within {2} s: {3}".format(
-                ", ".join(servers), params["security_protocol"], params["timeout"], error
+                ", ".join(options["bootstrap_servers"]), params["security_protocol"], params["timeout"], error
             )
         ) from error

@@ -16,6 +16,7 @@ import typing as t
 from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_admin import ClusterAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_health import ClusterState
+from ansible_collections.commitlog.kafka.plugins.module_utils._config_admin import ConfigChange
 from ansible_collections.commitlog.kafka.plugins.module_utils._reassignment_plan import Layout, Partition
 
 LEADER_RATE = "leader.replication.throttled.rate"
@@ -138,25 +139,19 @@ def _set_throttle(
             followers.setdefault(topic, []).extend("{0}:{1}".format(index, broker) for broker in adding)
             brokers.update(current[topic, index], adding)
     alive = {broker.id for broker in state.brokers}
+    changes = []
     for broker in sorted(brokers & alive):
-        _alter(admin, "broker", str(broker), {name: str(rate) for name in BROKER_THROTTLES})
+        changes.append(ConfigChange("broker", str(broker), {name: str(rate) for name in BROKER_THROTTLES}, []))
         throttled["broker", str(broker)] = list(BROKER_THROTTLES)
     for topic in sorted(leaders):
         wanted = {FOLLOWER_REPLICAS: ",".join(followers[topic]), LEADER_REPLICAS: ",".join(leaders[topic])}
-        _alter(admin, "topic", topic, wanted)
+        changes.append(ConfigChange("topic", topic, wanted, []))
         throttled["topic", topic] = list(TOPIC_THROTTLES)
+    admin.alter_configs(changes)
 
 
 def _remove_throttle(admin: ClusterAdmin, throttled: dict[tuple[str, str], list[str]]) -> None:
-    for (kind, name), settings in sorted(throttled.items()):
-        _alter(admin, kind, name, {}, sorted(settings))
-
-
-def _alter(admin: ClusterAdmin, kind: str, name: str, wanted: dict[str, str], reset: t.Optional[list[str]] = None) -> None:
-    if admin.check_mode:
-        admin.note("IncrementalAlterConfigs", **{kind: name}, set=wanted, delete=reset or [])
-    else:
-        admin.alter_configs(kind, name, wanted, reset or [], validate_only=False)
+    admin.alter_configs([ConfigChange(kind, name, {}, sorted(settings)) for (kind, name), settings in sorted(throttled.items())])
 
 
 def cancel(admin: ClusterAdmin, state: ClusterState, moving: list[Partition], wait_s: t.Optional[int]) -> None:

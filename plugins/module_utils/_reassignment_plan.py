@@ -18,6 +18,8 @@ import typing as t
 
 Partition = t.Tuple[str, int]
 Layout = t.Dict[Partition, t.List[int]]
+Factor = t.Union[int, t.Dict[str, int], None]
+"""How many replicas: of every partition, of those of each topic, or as many as they have."""
 
 
 class PlanImpossible(Exception):
@@ -70,12 +72,12 @@ class Planner:
 
     # -- what is asked
 
-    def drain(self, replication_factor: t.Optional[int] = None) -> Layout:
+    def drain(self, replication_factor: Factor = None) -> Layout:
         """Replace the replicas that are on none of the targets, and no others."""
         self._fit(replication_factor)
         return self._changed()
 
-    def spread(self, replication_factor: t.Optional[int] = None) -> Layout:
+    def spread(self, replication_factor: Factor = None) -> Layout:
         """Even out replicas and preferred leaders over the targets."""
         self._fit(replication_factor)
         self._part_racks()
@@ -86,10 +88,11 @@ class Planner:
 
     # -- the steps
 
-    def _fit(self, replication_factor: t.Optional[int]) -> None:
+    def _fit(self, replication_factor: Factor) -> None:
         for partition in self.selected:
             replicas = self.layout[partition]
-            factor = len(replicas) if replication_factor is None else replication_factor
+            wanted = replication_factor.get(partition[0]) if isinstance(replication_factor, dict) else replication_factor
+            factor = len(replicas) if wanted is None else wanted
             if factor > len(self.targets):
                 raise PlanImpossible(
                     "partition {1} of {0} needs {2} replicas and only brokers {3} may hold them".format(

@@ -91,82 +91,97 @@ class TopicAdmin(ConfigAdmin):
             last = self.client.list_partition_offsets(dict.fromkeys(keys, OffsetSpec.LATEST), timeout_ms=self.timeout_ms)
         return {(key.topic, key.partition): (first[key].offset, last[key].offset) for key in keys}
 
-    def create(self, wanted: WantedTopic, validate_only: bool) -> None:
-        """Create the topic; with validate_only let the cluster judge the request without doing it."""
-        request: dict[str, t.Any] = dict(configs={name: text for name, text in wanted.config.items() if text is not None})
-        if wanted.replica_assignment is not None:
-            request["assignments"] = wanted.replica_assignment
-        else:
-            request["num_partitions"] = -1 if wanted.partitions is None else wanted.partitions
-            request["replication_factor"] = -1 if wanted.replication_factor is None else wanted.replication_factor
-        self.note("CreateTopics", topic=wanted.name, **request)
-        with one_line("CreateTopics for topic " + wanted.name):
+    def create(self, topics: list[WantedTopic]) -> dict[str, tuple[int, int]]:
+        """Create topics in one request; in check mode the cluster judges it without doing it.
+
+        Returns the number of partitions and replicas of each, which the cluster chose where they were not said; -1 where it
+        does not tell (before Kafka 2.4).
+        """
+        if not topics:
+            return {}
+        wanted = {}
+        for topic in topics:
+            request: dict[str, t.Any] = dict(configs={name: text for name, text in topic.config.items() if text is not None})
+            if topic.replica_assignment is not None:
+                request["assignments"] = topic.replica_assignment
+            else:
+                request["num_partitions"] = -1 if topic.partitions is None else topic.partitions
+                request["replication_factor"] = -1 if topic.replication_factor is None else topic.replication_factor
+            self.note("CreateTopics", topic=topic.name, **request)
+            wanted[topic.name] = request
+        with one_line(_what("CreateTopics", wanted)):
             answer = self.client.create_topics(
-                {wanted.name: request},
-                timeout_ms=self.timeout_ms,
-                validate_only=validate_only,
-                raise_errors=False,
+                wanted, timeout_ms=self.timeout_ms, validate_only=self.check_mode, raise_errors=False
             )
         for entry in answer["topics"]:
-            raise_for("CreateTopics for topic " + wanted.name, entry["error_code"], entry.get("error_message"))
+            raise_for("CreateTopics for topic " + entry["name"], entry["error_code"], entry.get("error_message"))
+        return {
+            entry["name"]: (entry.get("num_partitions", -1), entry.get("replication_factor", -1)) for entry in answer["topics"]
+        }
 
-    def delete(self, name: str) -> None:
-        """Delete the topic."""
-        self.note("DeleteTopics", topic=name)
-        with one_line("DeleteTopics for topic " + name):
-            answer = self.client.delete_topics([name], timeout_ms=self.timeout_ms, raise_errors=False)
+    def delete(self, names: list[str]) -> None:
+        """Delete topics in one request; in check mode this is only noted."""
+        for name in names:
+            self.note("DeleteTopics", topic=name)
+        if self.check_mode or not names:
+            return
+        with one_line(_what("DeleteTopics", names)):
+            answer = self.client.delete_topics(names, timeout_ms=self.timeout_ms, raise_errors=False)
         for entry in answer["topics"]:
-            raise_for("DeleteTopics for topic " + name, entry["error_code"], entry.get("error_message"))
+            raise_for("DeleteTopics for topic " + entry["name"], entry["error_code"], entry.get("error_message"))
 
-    def carry_out(self, name: str, plan: TopicPlan, validate_only: bool) -> None:
-        """Make the changes of plan; with validate_only let the cluster judge them without doing them."""
-        if plan.set_config or plan.reset_config:
-            self._alter_config(name, plan, validate_only)
-        if plan.grow_to is not None:
-            self._grow(name, plan, validate_only)
-
-    def _alter_config(self, name: str, plan: TopicPlan, validate_only: bool) -> None:
-        self.alter_configs("topic", name, plan.set_config, plan.reset_config, validate_only)
-
-    def _grow(self, name: str, plan: TopicPlan, validate_only: bool) -> None:
-        request: dict[str, t.Any] = dict(count=plan.grow_to)
-        if plan.new_assignments is not None:
-            request["assignments"] = plan.new_assignments
-        self.note("CreatePartitions", topic=name, **request)
-        with one_line("CreatePartitions for topic " + name):
+    def grow(self, plans: dict[str, TopicPlan]) -> None:
+        """Give topics more partitions, in one request; in check mode the cluster judges it without doing it."""
+        wanted: dict[str, t.Any] = {}
+        for name, plan in plans.items():
+            request: dict[str, t.Any] = dict(count=plan.grow_to)
+            if plan.new_assignments is not None:
+                request["assignments"] = plan.new_assignments
+            self.note("CreatePartitions", topic=name, **request)
+            wanted[name] = request if "assignments" in request else plan.grow_to
+        if not wanted:
+            return
+        with one_line(_what("CreatePartitions", wanted)):
             answer = self.client.create_partitions(
-                {name: request if "assignments" in request else plan.grow_to},
-                timeout_ms=self.timeout_ms,
-                validate_only=validate_only,
-                raise_errors=False,
+                wanted, timeout_ms=self.timeout_ms, validate_only=self.check_mode, raise_errors=False
             )
         for entry in answer.results:
-            raise_for("CreatePartitions for topic " + name, entry.error_code, entry.error_message)
+            raise_for("CreatePartitions for topic " + entry.name, entry.error_code, entry.error_message)
 
-    def wait_until_led(self, name: str, partitions: t.Optional[int] = None) -> TopicState:
-        """Wait until every partition (so many, when said) has a leader. Raises RequestFailed when time is up."""
+    def wait_until_led(self, wanted: dict[str, t.Optional[int]]) -> list[TopicState]:
+        """Wait until every partition (so many, where it is said) has a leader. Raises RequestFailed when time is up."""
 
-        def state() -> tuple[t.Optional[TopicState], str]:
-            topic = self.read(name, with_settings=False)
-            if topic is None:
-                return None, "the brokers do not show it yet"
-            if partitions is not None and len(topic.partitions) < partitions:
-                return None, "the brokers show {0} of {1} partitions".format(len(topic.partitions), partitions)
-            leaderless = [p.partition for p in topic.partitions if p.leader < 0]
-            if leaderless:
-                return None, "partitions {0} have no leader".format(leaderless)
-            return topic, ""
+        def state() -> tuple[t.Optional[list[TopicState]], str]:
+            topics = self.read_all(list(wanted), with_settings=False)
+            missing = sorted(set(wanted) - {topic.name for topic in topics})
+            if missing:
+                return None, "the brokers do not show {0} yet".format(", ".join(missing[:5]))
+            for topic in topics:
+                count = wanted[topic.name]
+                if count is not None and len(topic.partitions) < count:
+                    return None, "the brokers show {0} of {1} partitions of {2}".format(len(topic.partitions), count, topic.name)
+                leaderless = [p.partition for p in topic.partitions if p.leader < 0]
+                if leaderless:
+                    return None, "partitions {0} of {1} have no leader".format(leaderless, topic.name)
+            return topics, ""
 
-        return self.wait("topic {0} was accepted but is not ready".format(name), state)
+        found: list[TopicState] = self.wait("what was asked was accepted but is not ready", state) if wanted else []
+        return found
 
-    def wait_until_gone(self, name: str) -> None:
-        """Wait until the brokers no longer show the topic. Raises RequestFailed when time is up."""
+    def wait_until_gone(self, names: list[str]) -> None:
+        """Wait until the brokers no longer show the topics. Raises RequestFailed when time is up."""
 
         def state() -> tuple[t.Optional[bool], str]:
-            topic = self.read(name, with_settings=False)
-            return (True, "") if topic is None else (None, "the brokers still show it; is one of its brokers down?")
+            left = [topic.name for topic in self.read_all(names, with_settings=False)]
+            reason = "the brokers still show {0}; is one of its brokers down?".format(", ".join(left[:5]))
+            return (None, reason) if left else (True, "")
 
-        self.wait("deletion of topic {0} was accepted but is not done".format(name), state)
+        self.wait("the deletion was accepted but is not done", state)
+
+
+def _what(api: str, names: t.Collection[str]) -> str:
+    """The request's name for an error, with its topic where there is only one."""
+    return "{0} for topic {1}".format(api, next(iter(names))) if len(names) == 1 else "{0} for {1} topics".format(api, len(names))
 
 
 def _topic_state(entry: dict[str, t.Any], settings: dict[str, Setting]) -> TopicState:

@@ -99,11 +99,14 @@ class TopicPlan:
     new_assignments: t.Optional[list[list[int]]] = None
     set_config: dict[str, str] = dataclasses.field(default_factory=dict)
     reset_config: list[str] = dataclasses.field(default_factory=list)
+    replication_factor: t.Optional[int] = None
+    moves: dict[int, list[int]] = dataclasses.field(default_factory=dict)
+    """Existing partitions to move and their new replicas; those for another replication_factor are filled in by the planner."""
 
     @property
     def empty(self) -> bool:
         """Whether the topic already is as wanted."""
-        return self.grow_to is None and not self.set_config and not self.reset_config
+        return not (self.grow_to or self.set_config or self.reset_config or self.replication_factor or self.moves)
 
 
 def setting_text(name: str, value: t.Any) -> t.Optional[str]:
@@ -155,7 +158,7 @@ def plan_changes(current: TopicState, wanted: WantedTopic) -> TopicPlan:
             "partitions: topic {0} has {1} partitions and {2} are wanted, but Kafka cannot take partitions away; "
             "delete the topic and create it anew, or ask for {1} or more".format(current.name, have, want)
         )
-    _check_replicas(current, wanted)
+    _plan_replicas(plan, current, wanted)
     if want is not None and want > have:
         plan.grow_to = want
         if wanted.replica_assignment is not None:
@@ -173,25 +176,14 @@ def plan_changes(current: TopicState, wanted: WantedTopic) -> TopicPlan:
     return plan
 
 
-def _check_replicas(current: TopicState, wanted: WantedTopic) -> None:
+def _plan_replicas(plan: TopicPlan, current: TopicState, wanted: WantedTopic) -> None:
     if wanted.replica_assignment is not None:
         for state in current.partitions:
             if wanted.replica_assignment[state.partition] != state.replicas:
-                raise TopicConflict(
-                    "replica_assignment.{0}: partition {0} of {1} is on brokers {2}, not {3}; existing partitions are moved "
-                    "with kafka-reassign-partitions.sh, not by this module".format(
-                        state.partition, current.name, state.replicas, wanted.replica_assignment[state.partition]
-                    )
-                )
-    if wanted.replication_factor is not None:
-        odd = [state for state in current.partitions if len(state.replicas) != wanted.replication_factor]
-        if odd:
-            raise TopicConflict(
-                "replication_factor: partition {0} of {1} has {2} replicas and {3} are wanted; the replicas of existing "
-                "partitions are changed with kafka-reassign-partitions.sh, not by this module".format(
-                    odd[0].partition, current.name, len(odd[0].replicas), wanted.replication_factor
-                )
-            )
+                plan.moves[state.partition] = wanted.replica_assignment[state.partition]
+    factor = wanted.replication_factor
+    if factor is not None and any(len(state.replicas) != factor for state in current.partitions):
+        plan.replication_factor = factor
 
 
 def same_value(entry: Setting, text: str) -> bool:
@@ -232,6 +224,9 @@ def describe_after(current: TopicState, plan: TopicPlan) -> dict[str, t.Any]:
     config = {name: value for name, value in current.overrides.items() if name not in plan.reset_config}
     config.update(plan.set_config)
     after["config"] = dict(sorted(config.items()))
+    for index, replicas in plan.moves.items():
+        after["replica_assignment"][str(index)] = replicas
+    after["replication_factor"] = len(after["replica_assignment"]["0"])
     if plan.grow_to is not None:
         have = after["partitions"]
         after["partitions"] = plan.grow_to
@@ -240,14 +235,14 @@ def describe_after(current: TopicState, plan: TopicPlan) -> dict[str, t.Any]:
     return after
 
 
-def describe_wanted(wanted: WantedTopic) -> dict[str, t.Any]:
-    """What describe() would give for a topic that is still to be made; -1 stands for the cluster's default."""
+def describe_wanted(wanted: WantedTopic, partitions: int = -1, replication_factor: int = -1) -> dict[str, t.Any]:
+    """What describe() would give for a topic that is still to be made, with the numbers that the cluster chooses."""
     assignment = wanted.replica_assignment or {}
     factor = len(assignment[0]) if assignment else wanted.replication_factor
     return dict(
         name=wanted.name,
-        partitions=len(assignment) or wanted.partitions or -1,
-        replication_factor=factor or -1,
+        partitions=len(assignment) or wanted.partitions or partitions,
+        replication_factor=factor or replication_factor,
         replica_assignment={str(index): replicas for index, replicas in sorted(assignment.items())},
         config={name: text for name, text in sorted(wanted.config.items()) if text is not None},
     )

@@ -17,6 +17,7 @@ description:
   - Makes sure that a topic exists with so many partitions, replicas and settings, or that it does not exist.
   - Only what is said is changed, and only where it differs. Settings that O(config) does not name are left alone.
   - A created or grown topic is ready when the module returns, since every partition has a leader.
+  - Another number of replicas is reached by moving as little as possible, and waited for.
 extends_documentation_fragment:
   - commitlog.kafka.connection
   - commitlog.kafka.attributes
@@ -49,13 +50,15 @@ options:
     type: int
   replication_factor:
     description:
-      - Number of replicas of each partition of a new topic. Left out, it is the cluster's C(default.replication.factor).
-      - Another number than an existing topic has is an error, since this module does not move replicas.
+      - Number of replicas of each partition. Left out, a new topic gets the cluster's C(default.replication.factor) and an
+        existing one keeps what it has.
+      - Replicas are added where there is the least, on racks that have none if brokers have a C(broker.rack); the preferred
+        leader stays.
     type: int
   replica_assignment:
     description:
       - The brokers of each partition, the preferred leader first, instead of O(partitions) and O(replication_factor).
-      - For an existing topic, the partitions that it has must be listed as they are, and further ones make it grow.
+      - The partitions of an existing topic are moved to these brokers, and further ones make it grow.
     type: dict
   config:
     description:
@@ -65,6 +68,18 @@ options:
       - Lists are joined by commas.
     type: dict
     default: {}
+  throttle:
+    description:
+      - Bytes per second that each broker may spend on copying replicas that are moved or added.
+    type: int
+  reassignment_timeout:
+    description:
+      - Seconds to wait until replicas have been copied. After that, running the module again goes on waiting.
+    type: int
+    default: 3600
+seealso:
+  - module: commitlog.kafka.topics
+  - module: commitlog.kafka.topic_info
 """
 
 EXAMPLES = r"""
@@ -94,6 +109,13 @@ EXAMPLES = r"""
       retention.ms: null
     bootstrap_servers: [kafka1:9092]
 
+- name: Give an existing topic a third replica, with 20 MB/s at most
+  commitlog.kafka.topic:
+    name: payments
+    replication_factor: 3
+    throttle: 20000000
+    bootstrap_servers: [kafka1:9092]
+
 - name: Remove a topic
   commitlog.kafka.topic:
     name: old-payments
@@ -112,15 +134,15 @@ before:
       type: str
       returned: when the topic exists
     partitions:
-      description: Number of partitions; V(-1) stands for the cluster's default in check mode.
+      description: Number of partitions.
       type: int
       returned: when the topic exists
     replication_factor:
-      description: Number of replicas of the first partition; V(-1) stands for the cluster's default in check mode.
+      description: Number of replicas of the first partition.
       type: int
       returned: when the topic exists
     replica_assignment:
-      description: The brokers of each partition, the preferred leader first; empty where the cluster is still to choose.
+      description: The brokers of each partition, the preferred leader first; empty in check mode where the cluster will choose.
       type: dict
       returned: when the topic exists
     config:
@@ -161,6 +183,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
+from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_admin import ClusterAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
     ClusterUnreachable,
     connect,
@@ -168,84 +191,34 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._connection import
     connection_rules,
     require_libraries,
 )
-from ansible_collections.commitlog.kafka.plugins.module_utils._topic_admin import TopicAdmin
-from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import (
-    TopicConflict,
-    WantedTopic,
-    describe,
-    describe_after,
-    describe_wanted,
-    parse_assignment,
-    plan_changes,
-    setting_text,
+from ansible_collections.commitlog.kafka.plugins.module_utils._topic_changes import (
+    TopicChanges,
+    reassignment_argument_spec,
+    topic_argument_spec,
+    topic_rules,
+    wanted_topic,
 )
-
-Outcome = t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]
-
-
-def wanted_topic(params: dict[str, t.Any]) -> WantedTopic:
-    """The module's arguments, checked. Raises TopicConflict."""
-    for name in ("partitions", "replication_factor"):
-        if params[name] is not None and params[name] < 1:
-            raise TopicConflict("{0}: {1} is not a positive number".format(name, params[name]))
-    return WantedTopic(
-        name=params["name"],
-        partitions=params["partitions"],
-        replication_factor=params["replication_factor"],
-        replica_assignment=parse_assignment(params["replica_assignment"]),
-        config={str(name): setting_text(name, value) for name, value in (params["config"] or {}).items()},
-    )
-
-
-def ensure_present(admin: TopicAdmin, wanted: WantedTopic, check_mode: bool) -> Outcome:
-    """Create or change the topic; the topic before and after."""
-    current = admin.read(wanted.name)
-    if current is None:
-        admin.create(wanted, validate_only=check_mode)
-        if check_mode:
-            return {}, describe_wanted(wanted)
-        admin.wait_until_led(wanted.name)
-        return {}, describe(admin.read(wanted.name))
-    before = describe(current)
-    plan = plan_changes(current, wanted)
-    if plan.empty:
-        return before, before
-    admin.carry_out(wanted.name, plan, validate_only=check_mode)
-    if check_mode:
-        return before, describe_after(current, plan)
-    if plan.grow_to is not None:
-        admin.wait_until_led(wanted.name, plan.grow_to)
-    # Settings reach the brokers through ZooKeeper a moment after the request was accepted: what was asked is what is returned.
-    return before, dict(describe(admin.read(wanted.name)), config=describe_after(current, plan)["config"])
-
-
-def ensure_absent(admin: TopicAdmin, name: str, check_mode: bool) -> Outcome:
-    """Delete the topic; the topic before and after."""
-    current = admin.read(name)
-    if current is None:
-        return {}, {}
-    if check_mode:
-        admin.requests.append(dict(api="DeleteTopics", topic=name))
-    else:
-        admin.delete(name)
-        admin.wait_until_gone(name)
-    return describe(current), {}
+from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import TopicConflict, describe
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the arguments ask; the module's result."""
     params = module.params
     wanted = wanted_topic(params)
-    admin = TopicAdmin(connect(params), params["timeout"])
+    present = params["state"] == "present"
+    admin = ClusterAdmin(connect(params), params["timeout"], module.check_mode)
     try:
-        if params["state"] == "present":
-            before, after = ensure_present(admin, wanted, module.check_mode)
-        else:
-            before, after = ensure_absent(admin, wanted.name, module.check_mode)
+        current = admin.read_all([wanted.name])
+        changes = TopicChanges(admin, [wanted] if present else [], current, [] if present else current)
+        before = describe(current[0] if current else None)
+        after = before
+        if changes.changed:
+            changes.carry_out(params["throttle"], params["reassignment_timeout"])
+            after = changes.after()[wanted.name]
     finally:
         admin.close()
     return dict(
-        changed=before != after,
+        changed=changes.changed,
         before=before,
         after=after,
         requests=admin.requests,
@@ -256,19 +229,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 def main() -> None:
     """Run the module."""
     rules = connection_rules()
-    rules["mutually_exclusive"] = [
-        *rules["mutually_exclusive"],
-        ("replica_assignment", "partitions"),
-        ("replica_assignment", "replication_factor"),
-    ]
+    rules["mutually_exclusive"] = [*rules["mutually_exclusive"], *topic_rules()]
     module = AnsibleModule(
         argument_spec=dict(
             name=dict(type="str", required=True),
-            state=dict(type="str", choices=["present", "absent"], default="present"),
-            partitions=dict(type="int"),
-            replication_factor=dict(type="int"),
-            replica_assignment=dict(type="dict"),
-            config=dict(type="dict", default={}),
+            **topic_argument_spec(),
+            **reassignment_argument_spec(),
             **connection_argument_spec(),
         ),
         supports_check_mode=True,

@@ -74,9 +74,8 @@ def test_partitions_may_not_shrink() -> None:
         plan_changes(topic(2), WantedTopic("test", partitions=1))
 
 
-def test_another_replication_factor_is_refused() -> None:
-    with pytest.raises(TopicConflict, match="has 2 replicas and 3 are wanted"):
-        plan_changes(topic(2), WantedTopic("test", replication_factor=3))
+def test_another_replication_factor_is_planned() -> None:
+    assert plan_changes(topic(2), WantedTopic("test", replication_factor=3)).replication_factor == 3
     assert plan_changes(topic(2), WantedTopic("test", replication_factor=2)).empty
 
 
@@ -86,9 +85,10 @@ def test_an_assignment_grows_the_topic_by_its_further_partitions() -> None:
     assert (plan.grow_to, plan.new_assignments) == (3, [[1, 0]])
 
 
-def test_an_assignment_does_not_move_existing_partitions() -> None:
-    with pytest.raises(TopicConflict, match=r"partition 1 of test is on brokers \[0, 1\], not \[1, 0\]"):
-        plan_changes(topic(2), WantedTopic("test", replica_assignment={0: [0, 1], 1: [1, 0]}))
+def test_an_assignment_moves_existing_partitions() -> None:
+    plan = plan_changes(topic(2), WantedTopic("test", replica_assignment={0: [0, 1], 1: [2, 1]}))
+    assert (plan.moves, plan.grow_to) == ({1: [2, 1]}, None)
+    assert describe_after(topic(2), plan)["replica_assignment"] == {"0": [0, 1], "1": [2, 1]}
 
 
 @pytest.mark.parametrize(
