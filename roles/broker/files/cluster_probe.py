@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask the cluster, from one of its hosts, what a play must know before it goes on.
+"""Ask the cluster, from one of its hosts, what a play must know before it goes on: the gates of every playbook.
 
-Exit status 0 is yes; 1 is not yet, with the reason.
+Exit status 0 is yes; 1 is not yet, with the reason; 3 is no, with the reason, and waiting will not change it.
 
     ready ID      the broker answers ApiVersions and Metadata at the address that it registered in ZooKeeper, and lists itself
-    may-stop ID   every other replica of the broker's replicated partitions is in sync, so that stopping it loses nothing
+    may-stop ID   stopping it takes nothing away: there is a controller, no replica moves, nothing else is under-replicated, and
+                  each of its partitions keeps min.insync.replicas without it
     in-sync ID    the broker is in sync in all of its partitions
+    settled       there is a controller, every replica is in sync, and none moves
+    empty ID      the broker has no replica
     controller    prints the id of the controller
+    brokers       prints the ids of the brokers that are registered
+    health        prints one word (healthy, degraded, unavailable) and the reasons, a line each; only healthy is yes
 
-Runs with the Python of the broker's virtual environment, whose kazoo and wire client it uses.
+With --wait, what is not yet so is asked again until it is. Works for Apache Kafka's brokers and for ours: all but `ready` is read
+from ZooKeeper. Runs with the Python of the broker's virtual environment, whose kazoo and wire client it uses.
 """
 
 from __future__ import annotations
@@ -17,8 +23,9 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.messages.metadata_request import MetadataRequest
@@ -27,10 +34,16 @@ from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 
 TIMEOUT_S = 10
+POLL_S = 1.0
+SHOWN = 5
 
 
 class NotYetError(Exception):
     """The answer is no, and why."""
+
+
+class NeverError(Exception):
+    """The answer is no, and will stay so; and why."""
 
 
 @dataclass(frozen=True)
@@ -38,33 +51,161 @@ class Partition:
     name: str
     replicas: list[int]
     isr: list[int]
+    leader: int
+    min_isr: int
+
+    def __str__(self) -> str:
+        return f"{self.name} (replicas {self.replicas}, in sync {self.isr})"
 
 
-def read(zookeeper: KazooClient, path: str) -> dict:
-    data, _ = zookeeper.get(path)
-    return json.loads(data)
+@dataclass
+class Cluster:
+    """What ZooKeeper says of the cluster at one time; topics that are being deleted are left out."""
+
+    brokers: dict[int, dict] = field(default_factory=dict)
+    controller: int | None = None
+    partitions: list[Partition] = field(default_factory=list)
+    moving: list[str] = field(default_factory=list)
+
+    def of(self, broker: int) -> list[Partition]:
+        return [partition for partition in self.partitions if broker in partition.replicas]
 
 
-def partitions(zookeeper: KazooClient) -> Iterator[Partition]:
-    for topic in zookeeper.get_children("/brokers/topics"):
+def read_all(zookeeper: KazooClient, paths: list[str]) -> list[dict | None]:
+    """The JSON documents at the paths, None where there is none; asked for all at once."""
+    waiting = [zookeeper.get_async(path) for path in paths]
+    documents: list[dict | None] = []
+    for answer in waiting:
         try:
-            assignment = read(zookeeper, f"/brokers/topics/{topic}")["partitions"]
+            data, _ = answer.get(timeout=TIMEOUT_S)
+            documents.append(json.loads(data))
         except NoNodeError:
-            continue  # deleted meanwhile
-        for number, replicas in assignment.items():
-            try:
-                isr = read(zookeeper, f"/brokers/topics/{topic}/partitions/{number}/state")["isr"]
-            except NoNodeError:
-                isr = []  # being created
-            yield Partition(f"{topic}-{number}", replicas, isr)
+            documents.append(None)
+    return documents
 
 
-def registered_address(zookeeper: KazooClient, broker: int) -> tuple[str, int]:
+def children(zookeeper: KazooClient, path: str) -> list[str]:
     try:
-        registration = read(zookeeper, f"/brokers/ids/{broker}")
+        return sorted(zookeeper.get_children(path))
     except NoNodeError:
-        raise NotYetError(f"broker {broker} is not registered in ZooKeeper") from None
-    endpoint = registration["endpoints"][0].partition("://")[2]
+        return []
+
+
+def least_isr(configs: list[dict | None], default: int) -> int:
+    """min.insync.replicas, by the first of the /config documents that sets it."""
+    for document in configs:
+        value = ((document or {}).get("config") or {}).get("min.insync.replicas")
+        if value is not None:
+            return int(value)
+    return default
+
+
+def read_cluster(zookeeper: KazooClient, min_isr: int) -> Cluster:
+    """Everything that the questions below are about, in a few rounds of requests."""
+    cluster = Cluster()
+    ids = [int(name) for name in children(zookeeper, "/brokers/ids")]
+    registrations = read_all(zookeeper, [f"/brokers/ids/{broker}" for broker in ids])
+    cluster.brokers = {broker: document for broker, document in zip(ids, registrations, strict=True) if document is not None}
+    controller, reassignment, defaults = read_all(
+        zookeeper, ["/controller", "/admin/reassign_partitions", "/config/brokers/<default>"]
+    )
+    if controller is not None and int(controller["brokerid"]) in cluster.brokers:
+        cluster.controller = int(controller["brokerid"])
+    cluster.moving = [f"{move['topic']}-{move['partition']}" for move in (reassignment or {}).get("partitions", [])]
+    deleted = set(children(zookeeper, "/admin/delete_topics"))
+    topics = [topic for topic in children(zookeeper, "/brokers/topics") if topic not in deleted]
+    configs = read_all(zookeeper, [f"/config/topics/{topic}" for topic in topics])
+    documents = read_all(zookeeper, [f"/brokers/topics/{topic}" for topic in topics])
+    for topic, config, document in zip(topics, configs, documents, strict=True):
+        if document is not None:  # not deleted meanwhile
+            read_topic(zookeeper, cluster, topic, document, least_isr([config, defaults], min_isr))
+    return cluster
+
+
+def read_topic(zookeeper: KazooClient, cluster: Cluster, topic: str, document: dict, min_isr: int) -> None:
+    numbers = sorted(document["partitions"], key=int)
+    changes = [document.get(key) or {} for key in ("adding_replicas", "removing_replicas")]
+    cluster.moving += [f"{topic}-{number}" for number in numbers if any(change.get(number) for change in changes)]
+    states = read_all(zookeeper, [f"/brokers/topics/{topic}/partitions/{number}/state" for number in numbers])
+    for number, state in zip(numbers, states, strict=True):
+        isr, leader = (state["isr"], state["leader"]) if state else ([], -1)  # being created
+        cluster.partitions.append(Partition(f"{topic}-{number}", document["partitions"][number], isr, leader, min_isr))
+
+
+def some(items: list) -> str:
+    """The first few of them."""
+    return ", ".join(str(item) for item in items[:SHOWN]) + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
+
+
+def check_still(cluster: Cluster) -> None:
+    """What no broker may be stopped without."""
+    if cluster.controller is None:
+        raise NotYetError("the cluster has no controller")
+    if cluster.moving:
+        raise NotYetError(f"replicas of {len(cluster.moving)} partitions are being moved: {some(cluster.moving)}")
+
+
+def may_stop(cluster: Cluster, broker: int, allow_unavailable: bool) -> None:
+    check_still(cluster)
+    behind = [part for part in cluster.partitions if set(part.replicas) - set(part.isr) - {broker}]
+    if behind:
+        raise NotYetError(f"broker {broker} cannot be spared: {len(behind)} partitions are under-replicated: {some(behind)}")
+    short = [part for part in cluster.of(broker) if len(part.replicas) - 1 < part.min_isr]
+    if short and not allow_unavailable:
+        named = [f"{part.name} ({len(part.replicas)} replicas, {part.min_isr} needed)" for part in short]
+        raise NeverError(
+            f"broker {broker} cannot be spared: without it {len(short)} partitions would have fewer replicas than "
+            f"min.insync.replicas and refuse records: {some(named)}. Give them more replicas, or lower min.insync.replicas, "
+            "or accept that they are away meanwhile: broker_allow_unavailable=true"
+        )
+
+
+def in_sync(cluster: Cluster, broker: int) -> None:
+    if broker not in cluster.brokers:
+        raise NotYetError(f"broker {broker} is not registered in ZooKeeper")
+    behind = sorted(part.name for part in cluster.of(broker) if broker not in part.isr)
+    if behind:
+        raise NotYetError(f"broker {broker} is not in sync in {len(behind)} partitions: {some(behind)}")
+
+
+def settled(cluster: Cluster) -> None:
+    check_still(cluster)
+    behind = [part for part in cluster.partitions if set(part.replicas) - set(part.isr)]
+    if behind:
+        raise NotYetError(f"{len(behind)} partitions are under-replicated: {some(behind)}")
+
+
+def empty(cluster: Cluster, broker: int) -> None:
+    check_still(cluster)
+    held = cluster.of(broker)
+    if held:
+        raise NotYetError(f"broker {broker} still has replicas of {len(held)} partitions: {some([part.name for part in held])}")
+
+
+def health(cluster: Cluster, expected: list[int]) -> tuple[str, list[str]]:
+    """(word, reasons): unavailable when clients are refused something now, degraded when one more failure could do that."""
+    refused: list[str] = []
+    weak: list[str] = []
+    if cluster.controller is None:
+        refused.append("there is no controller: nothing can be changed, and no leader replaced")
+    if gone := sorted(set(expected) - set(cluster.brokers)):
+        weak.append(f"brokers are not registered: {some(gone)}")
+    offline = [part for part in cluster.partitions if part.leader not in cluster.brokers]
+    if offline:
+        refused.append(f"{len(offline)} partitions have no leader: {some(offline)}")
+    short = [part for part in cluster.partitions if part not in offline and len(part.isr) < part.min_isr]
+    if short:
+        refused.append(f"{len(short)} partitions have fewer replicas in sync than min.insync.replicas: {some(short)}")
+    behind = [part for part in cluster.partitions if part not in offline + short and set(part.replicas) - set(part.isr)]
+    if behind:
+        weak.append(f"{len(behind)} partitions are under-replicated: {some(behind)}")
+    return ("unavailable" if refused else "degraded" if weak else "healthy"), refused + weak
+
+
+def registered_address(cluster: Cluster, broker: int) -> tuple[str, int]:
+    if broker not in cluster.brokers:
+        raise NotYetError(f"broker {broker} is not registered in ZooKeeper")
+    endpoint = cluster.brokers[broker]["endpoints"][0].partition("://")[2]
     host, _, port = endpoint.rpartition(":")
     return host.strip("[]"), int(port)
 
@@ -79,8 +220,8 @@ async def brokers_known_to(host: str, port: int) -> set[int]:
         connection.close()
 
 
-def ready(zookeeper: KazooClient, broker: int) -> None:
-    host, port = registered_address(zookeeper, broker)
+def ready(cluster: Cluster, broker: int) -> None:
+    host, port = registered_address(cluster, broker)
     try:
         known = asyncio.run(brokers_known_to(host, port))
     except (OSError, TimeoutError) as error:
@@ -89,46 +230,82 @@ def ready(zookeeper: KazooClient, broker: int) -> None:
         raise NotYetError(f"broker {broker} answers but has no metadata of itself yet: it knows {sorted(known)}")
 
 
-def may_stop(zookeeper: KazooClient, broker: int) -> None:
-    risky = [
-        f"{partition.name} (replicas {partition.replicas}, in sync {partition.isr})"
-        for partition in partitions(zookeeper)
-        if broker in partition.replicas and set(partition.replicas) - set(partition.isr) - {broker}
-    ]
-    if risky:
-        raise NotYetError(f"broker {broker} cannot be spared, since other replicas are not in sync: {', '.join(risky[:5])}")
+def say_controller(cluster: Cluster) -> None:
+    if cluster.controller is None:
+        raise NotYetError("there is no controller")
+    print(cluster.controller)
 
 
-def in_sync(zookeeper: KazooClient, broker: int) -> None:
-    behind = [part.name for part in partitions(zookeeper) if broker in part.replicas and broker not in part.isr]
-    if behind:
-        raise NotYetError(f"broker {broker} is not in sync in {len(behind)} partitions: {', '.join(sorted(behind)[:5])}")
+def say_health(cluster: Cluster, expected: list[int]) -> None:
+    word, reasons = health(cluster, expected)
+    print(word, *reasons, sep="\n")
+    if word != "healthy":
+        raise NotYetError(f"the cluster is {word}: {'; '.join(reasons)}")
 
 
-def controller(zookeeper: KazooClient) -> None:
-    try:
-        print(read(zookeeper, "/controller")["brokerid"])
-    except NoNodeError:
-        raise NotYetError("there is no controller") from None
+def ask(cluster: Cluster, arguments: argparse.Namespace) -> None:
+    """One question about one snapshot. Raises when the answer is no."""
+    questions: dict[str, Callable[[], None]] = {
+        "ready": lambda: ready(cluster, arguments.broker),
+        "may-stop": lambda: may_stop(cluster, arguments.broker, arguments.allow_unavailable),
+        "in-sync": lambda: in_sync(cluster, arguments.broker),
+        "settled": lambda: settled(cluster),
+        "empty": lambda: empty(cluster, arguments.broker),
+        "controller": lambda: say_controller(cluster),
+        "brokers": lambda: print(*sorted(cluster.brokers), sep="\n"),
+        "health": lambda: say_health(cluster, arguments.expected),
+    }
+    questions[arguments.question]()
+
+
+def ask_until(zookeeper: KazooClient, arguments: argparse.Namespace) -> None:
+    """Ask until the answer is yes or the time is up."""
+    deadline = time.monotonic() + arguments.wait
+    while True:
+        try:
+            ask(read_cluster(zookeeper, arguments.min_isr), arguments)
+            return
+        except NotYetError as error:
+            if time.monotonic() >= deadline:
+                within = f", after {arguments.wait} s" if arguments.wait else ""
+                raise NotYetError(f"{error}{within}") from None
+        time.sleep(POLL_S)
+
+
+def parsed_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--zookeeper", required=True, metavar="CONNECT", help="zookeeper.connect of the cluster")
+    parser.add_argument("--wait", type=int, default=0, metavar="SECONDS", help="how long to ask again while the answer is no")
+    parser.add_argument(
+        "--min-isr", type=int, default=1, metavar="N", help="min.insync.replicas of the brokers' server.properties"
+    )
+    parser.add_argument(
+        "--allow-unavailable", action="store_true", help="whether partitions that cannot spare a broker may be away"
+    )
+    questions = parser.add_subparsers(dest="question", required=True)
+    for question in ("ready", "may-stop", "in-sync", "empty"):
+        questions.add_parser(question).add_argument("broker", type=int)
+    for question in ("settled", "controller", "brokers"):
+        questions.add_parser(question)
+    questions.add_parser("health").add_argument("expected", type=int, nargs="*", help="ids of the brokers that there should be")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--zookeeper", required=True, metavar="CONNECT", help="zookeeper.connect of the cluster")
-    questions = parser.add_subparsers(dest="question", required=True)
-    for question in ("ready", "may-stop", "in-sync"):
-        questions.add_parser(question).add_argument("broker", type=int)
-    questions.add_parser("controller")
-    arguments = parser.parse_args()
+    arguments = parsed_arguments()
     zookeeper = KazooClient(arguments.zookeeper, timeout=TIMEOUT_S, read_only=True)
     try:
-        zookeeper.start(TIMEOUT_S)
-        if arguments.question == "controller":
-            controller(zookeeper)
-        else:
-            {"ready": ready, "may-stop": may_stop, "in-sync": in_sync}[arguments.question](zookeeper, arguments.broker)
-    except (NotYetError, KazooException, KazooTimeoutError) as error:
-        sys.exit(f"{arguments.zookeeper}: {error or type(error).__name__}")
+        zookeeper.start(max(TIMEOUT_S, arguments.wait))
+        ask_until(zookeeper, arguments)
+    except NeverError as error:
+        print(error, file=sys.stderr)
+        sys.exit(3)
+    except NotYetError as error:
+        sys.exit(str(error))
+    except (KazooException, KazooTimeoutError) as error:
+        if arguments.question == "health":
+            print("unavailable", f"ZooKeeper does not answer at {arguments.zookeeper}", sep="\n")
+        sys.exit(f"ZooKeeper at {arguments.zookeeper}: {error or type(error).__name__}")
     finally:
         zookeeper.stop()
         zookeeper.close()
