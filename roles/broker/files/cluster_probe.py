@@ -11,7 +11,6 @@ Exit status 0 is yes; 1 is not yet, with the reason; 3 is no, with the reason, a
     empty ID      the broker has no replica
     controller    prints the id of the controller
     brokers       prints the ids of the brokers that are registered
-    health        prints one word (healthy, degraded, unavailable) and the reasons, a line each; only healthy is yes
 
 With --wait, what is not yet so is asked again until it is. Works for Apache Kafka's brokers and for ours: all but `ready` is read
 from ZooKeeper. Runs with the Python of the broker's virtual environment, whose kazoo and wire client it uses.
@@ -51,7 +50,6 @@ class Partition:
     name: str
     replicas: list[int]
     isr: list[int]
-    leader: int
     min_isr: int
 
     def __str__(self) -> str:
@@ -128,8 +126,8 @@ def read_topic(zookeeper: KazooClient, cluster: Cluster, topic: str, document: d
     cluster.moving += [f"{topic}-{number}" for number in numbers if any(change.get(number) for change in changes)]
     states = read_all(zookeeper, [f"/brokers/topics/{topic}/partitions/{number}/state" for number in numbers])
     for number, state in zip(numbers, states, strict=True):
-        isr, leader = (state["isr"], state["leader"]) if state else ([], -1)  # being created
-        cluster.partitions.append(Partition(f"{topic}-{number}", document["partitions"][number], isr, leader, min_isr))
+        isr = state["isr"] if state else []  # being created
+        cluster.partitions.append(Partition(f"{topic}-{number}", document["partitions"][number], isr, min_isr))
 
 
 def some(items: list) -> str:
@@ -182,26 +180,6 @@ def empty(cluster: Cluster, broker: int) -> None:
         raise NotYetError(f"broker {broker} still has replicas of {len(held)} partitions: {some([part.name for part in held])}")
 
 
-def health(cluster: Cluster, expected: list[int]) -> tuple[str, list[str]]:
-    """(word, reasons): unavailable when clients are refused something now, degraded when one more failure could do that."""
-    refused: list[str] = []
-    weak: list[str] = []
-    if cluster.controller is None:
-        refused.append("there is no controller: nothing can be changed, and no leader replaced")
-    if gone := sorted(set(expected) - set(cluster.brokers)):
-        weak.append(f"brokers are not registered: {some(gone)}")
-    offline = [part for part in cluster.partitions if part.leader not in cluster.brokers]
-    if offline:
-        refused.append(f"{len(offline)} partitions have no leader: {some(offline)}")
-    short = [part for part in cluster.partitions if part not in offline and len(part.isr) < part.min_isr]
-    if short:
-        refused.append(f"{len(short)} partitions have fewer replicas in sync than min.insync.replicas: {some(short)}")
-    behind = [part for part in cluster.partitions if part not in offline + short and set(part.replicas) - set(part.isr)]
-    if behind:
-        weak.append(f"{len(behind)} partitions are under-replicated: {some(behind)}")
-    return ("unavailable" if refused else "degraded" if weak else "healthy"), refused + weak
-
-
 def registered_address(cluster: Cluster, broker: int) -> tuple[str, int]:
     if broker not in cluster.brokers:
         raise NotYetError(f"broker {broker} is not registered in ZooKeeper")
@@ -236,13 +214,6 @@ def say_controller(cluster: Cluster) -> None:
     print(cluster.controller)
 
 
-def say_health(cluster: Cluster, expected: list[int]) -> None:
-    word, reasons = health(cluster, expected)
-    print(word, *reasons, sep="\n")
-    if word != "healthy":
-        raise NotYetError(f"the cluster is {word}: {'; '.join(reasons)}")
-
-
 def ask(cluster: Cluster, arguments: argparse.Namespace) -> None:
     """One question about one snapshot. Raises when the answer is no."""
     questions: dict[str, Callable[[], None]] = {
@@ -253,7 +224,6 @@ def ask(cluster: Cluster, arguments: argparse.Namespace) -> None:
         "empty": lambda: empty(cluster, arguments.broker),
         "controller": lambda: say_controller(cluster),
         "brokers": lambda: print(*sorted(cluster.brokers), sep="\n"),
-        "health": lambda: say_health(cluster, arguments.expected),
     }
     questions[arguments.question]()
 
@@ -287,7 +257,6 @@ def parsed_arguments() -> argparse.Namespace:
         questions.add_parser(question).add_argument("broker", type=int)
     for question in ("settled", "controller", "brokers"):
         questions.add_parser(question)
-    questions.add_parser("health").add_argument("expected", type=int, nargs="*", help="ids of the brokers that there should be")
     return parser.parse_args()
 
 
@@ -303,8 +272,6 @@ def main() -> None:
     except NotYetError as error:
         sys.exit(str(error))
     except (KazooException, KazooTimeoutError) as error:
-        if arguments.question == "health":
-            print("unavailable", f"ZooKeeper does not answer at {arguments.zookeeper}", sep="\n")
         sys.exit(f"ZooKeeper at {arguments.zookeeper}: {error or type(error).__name__}")
     finally:
         zookeeper.stop()
