@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask all given members of an ensemble whether they serve, that is follow a leader or lead.
+"""Ask all given members of an ensemble whether they serve, that is follow a leader or lead, or stand alone where one is given.
 
 usage: members_serve.py PORT ADDRESS...        exit status 1, and one line for each that does not, unless all do
 """
@@ -10,8 +10,9 @@ import socket
 import sys
 
 
-def complaint(address: str, port: int) -> str:
+def complaint(address: str, port: int, alone: bool) -> str:
     """Why a member does not count, empty when it does."""
+    modes = [b"leader", b"follower"] + ([b"standalone"] if alone else [])
     try:
         with socket.create_connection((address, port), timeout=5) as connection:
             connection.sendall(b"srvr")
@@ -20,13 +21,13 @@ def complaint(address: str, port: int) -> str:
                 answer += chunk
     except OSError as error:
         return str(error)
-    return (
-        "" if b"Mode: leader" in answer or b"Mode: follower" in answer else answer.decode(errors="replace").strip() or "no answer"
-    )
+    if any(b"Mode: " + mode in answer for mode in modes):
+        return ""
+    return answer.decode(errors="replace").strip() or "no answer"
 
 
 if __name__ == "__main__":
-    complaints = {address: complaint(address, int(sys.argv[1])) for address in sys.argv[2:]}
+    complaints = {address: complaint(address, int(sys.argv[1]), len(sys.argv) == 3) for address in sys.argv[2:]}
     found = [f"{address}: {text}" for address, text in complaints.items() if text]
     if found:
         sys.exit("\n".join(found))
