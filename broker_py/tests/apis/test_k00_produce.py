@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from commitlog.apis import k00_produce
+from commitlog.apis.services import RequestContext
 from commitlog.records.batch import build_batch
 from commitlog.records.header import Record
 from commitlog.records.message_set import build_message_set
+from commitlog.security.principal import ANONYMOUS
 from commitlog.wire.errors import ErrorCode
+from commitlog.wire.frames import RequestHeader
 from commitlog.wire.messages.produce_request import PartitionProduceData, ProduceRequest, TopicProduceData
 from commitlog.wire.messages.produce_response import PartitionProduceResponse, ProduceResponse
 from tests.replication.cluster import LISTENER, Cluster, Node, now_ms, scenario
@@ -144,9 +146,8 @@ def test_acks_all_is_answered_when_the_followers_have_it(tmp_path: Path) -> None
 
 def without_acks(node: Node, message: ProduceRequest, client_id: str = "") -> tuple[Any, bool]:
     closed: list[bool] = []
-    context: Any = SimpleNamespace(
-        api_version=9, client_id=client_id, listener_name=LISTENER, close=lambda: closed.append(True)
-    )
+    header = RequestHeader(0, 9, 7, client_id, 0)
+    context = RequestContext(header, "127.0.0.1", 1, LISTENER, ANONYMOUS, "", lambda: closed.append(True))
     return k00_produce.handle(node.services, context, message), bool(closed)
 
 

@@ -267,7 +267,8 @@ def test_refused_in_one_line_that_names_the_file(settings: str, message: str) ->
 @pytest.mark.parametrize(
     "setting",
     [
-        "authorizer.class.name=kafka.security.authorizer.AclAuthorizer",
+        "authorizer.class.name=com.example.Authorizer",
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "zookeeper.set.acl=true",
         "zookeeper.ssl.client.enable=true",
         "create.topic.policy.class.name=com.example.Policy",
@@ -277,6 +278,13 @@ def test_a_guard_that_this_broker_has_not_is_no_silent_one(setting: str) -> None
     with pytest.raises(ConfigError) as caught:
         of(setting)
     assert str(caught.value).startswith(f"server.properties: {setting} is not supported: ")
+
+
+def test_the_authorizer_that_kafka_3_removed_names_its_heir() -> None:
+    with pytest.raises(
+        ConfigError, match=r"removed in Kafka 3\.0: set kafka\.security\.authorizer\.AclAuthorizer"
+    ):
+        of("authorizer.class.name=kafka.security.auth.SimpleAclAuthorizer")
 
 
 def test_zookeeper_connect_is_required() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from commitlog.apis import (
     k00_produce,
@@ -26,6 +26,7 @@ from commitlog.apis import (
     k61_describe_producers,
 )
 from commitlog.apis.registry import Api
+from commitlog.apis.services import RequestContext
 from commitlog.config.broker import BrokerConfig
 from commitlog.config.topic import TopicConfig
 from commitlog.records.batch import build_batch, decode_records, iterate_headers
@@ -34,6 +35,7 @@ from commitlog.replication.fetch_session import FetchSessionCache
 from commitlog.replication.metadata_cache import ZERO_UUID, Endpoint, MetadataCache
 from commitlog.replication.partition import Partition
 from commitlog.replication.replica_manager import AppendResult, ReplicaManager
+from commitlog.security.principal import ANONYMOUS
 from commitlog.storage.disk import LocalDisk
 from commitlog.storage.log import Log
 from commitlog.storage.log_manager import LogManager, LogManagerSettings
@@ -301,17 +303,7 @@ class DirectConnection:
     async def _answer(self, node: Node, header: frames.RequestHeader, request: Any) -> Any:
         if isinstance(request, AlterPartitionRequest):
             return self._cluster.alter_partition(request, header.api_version)
-        context = cast(
-            Any,
-            SimpleNamespace(
-                header=header,
-                api_version=header.api_version,
-                client_id=header.client_id or "",
-                started=0.0,
-                listener_name=LISTENER,
-                close=self.close,
-            ),
-        )
+        context = RequestContext(header, "127.0.0.1", 1, LISTENER, ANONYMOUS, "", self.close)
         outcome = APIS[header.api_key].handle(node.services, context, request)
         if not isinstance(outcome, Awaitable):
             return outcome

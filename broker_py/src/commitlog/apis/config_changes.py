@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from commitlog.apis.services import Services
+from commitlog.apis.services import RequestContext, Services
 from commitlog.config.definitions import Definition, Type, broker_definitions, topic_definitions
 from commitlog.config.dynamic import validate_dynamic
 from commitlog.config.properties import ConfigError
 from commitlog.config.topic import validate_topic_config
 from commitlog.coordination.paths import DEFAULT_ENTITY
+from commitlog.security import acl
+from commitlog.security.acl import AclOperation
 from commitlog.wire.errors import ErrorCode, KafkaError
 
 log = logging.getLogger("commitlog.apis.config_changes")
@@ -101,6 +103,24 @@ def broker_id_of(services: Services, name: str) -> int | None:
             f"Unexpected broker id, expected {services.broker_id}, but received {name}",
         )
     return broker_id
+
+
+def authorization_error(
+    context: RequestContext, operation: AclOperation, resource: NamedResource
+) -> ErrorCode | None:
+    """Topics are asked for by name; brokers and their loggers belong to the cluster."""
+    if resource.resource_type == ResourceType.TOPIC:
+        if not context.authorize(operation, acl.ResourceType.TOPIC, resource.resource_name):
+            return ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    elif not context.authorize_cluster(operation):
+        return ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    return None
+
+
+def require_alter(context: RequestContext, resource: NamedResource) -> None:
+    denied = authorization_error(context, AclOperation.ALTER_CONFIGS, resource)
+    if denied is not None:
+        raise KafkaError(denied)
 
 
 async def change_all(

@@ -21,6 +21,7 @@ from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.verification import refusals, unverified
 from commitlog.replication.produce import AppendResult, Entry
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.transactions.verification import Verification
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
@@ -53,7 +54,7 @@ _NO_LEADER = LeaderIdAndEpoch()
 def handle(
     services: Services, context: RequestContext, request: ProduceRequest
 ) -> ProduceResponse | Awaitable[ProduceResponse | None] | None:
-    if request.transactional_id is None and _has_transactional_records(request):
+    if not _may_write_transactions(context, request):
         failed = error_response(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None)
         if failed is None:
             context.close()
@@ -62,8 +63,15 @@ def handle(
     entries: list[Entry] = []
     metadata = services.metadata
     version = context.api_version
+    writable = context.authorized(
+        AclOperation.WRITE, ResourceType.TOPIC, (topic.name for topic in request.topic_data)
+    )
     for topic in request.topic_data:
         name = topic.name
+        if name not in writable:
+            denied = AppendResult(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+            refused |= {(name, data.index): denied for data in topic.partition_data}
+            continue
         known = metadata.partitions(name)
         for data in topic.partition_data:
             if data.index not in known:
@@ -127,6 +135,15 @@ def _append(
 def _records(data: PartitionProduceData) -> bytearray | memoryview:
     """Decoded records are one view of the connection's own, writable buffer."""
     return cast("memoryview", data.records) if data.records is not None else bytearray()
+
+
+def _may_write_transactions(context: RequestContext, request: ProduceRequest) -> bool:
+    name = request.transactional_id
+    if name is not None and context.authorizer is None:
+        return True
+    return not _has_transactional_records(request) or (
+        name is not None and context.authorize(AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID, name)
+    )
 
 
 def _has_transactional_records(request: ProduceRequest) -> bool:

@@ -17,11 +17,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from commitlog.apis.registry import Api
-from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.services import EVERYTHING, RequestContext, Services
 from commitlog.apis.throttling import fetch_limit, throttle_fetch
 from commitlog.records.batch import down_convert
 from commitlog.replication.fetch import FetchIsolation, FetchParams, FetchPartition, FetchResult
 from commitlog.replication.fetch_session import FetchContext, Selected
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.fetch_request import FetchRequest
@@ -67,9 +68,18 @@ def handle(
     wanted: list[FetchPartition] = []
     refused: list[tuple[FetchPartition, FetchResult]] = []
     metadata = services.metadata
+    may_follow = replica_id < 0 or context.authorize_cluster(AclOperation.CLUSTER_ACTION)
+    readable = EVERYTHING
+    if replica_id < 0 and context.authorizer is not None:
+        names = [partition.topic for partition in session.partitions() if partition.topic]
+        readable = context.authorized(AclOperation.READ, ResourceType.TOPIC, names)
     for partition in session.partitions():
-        if not partition.topic:
+        if not may_follow:
+            refused.append((partition, FetchResult(ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
+        elif not partition.topic:
             refused.append((partition, FetchResult(ErrorCode.UNKNOWN_TOPIC_ID)))
+        elif partition.topic not in readable:
+            refused.append((partition, FetchResult(ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
         elif metadata.partition_state(partition.topic, partition.partition) is None:
             refused.append((partition, FetchResult(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)))
         else:

@@ -26,6 +26,7 @@ from commitlog.replication.list_offsets import (
     MAX_TIMESTAMP,
     legacy_offsets_before,
 )
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.list_offsets_request import ListOffsetsPartition, ListOffsetsRequest
@@ -49,9 +50,16 @@ _FIRST_VERSION_OF_TIMESTAMP = {
 def handle(services: Services, context: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse:
     duplicates = _duplicates(request)
     response = ListOffsetsResponse()
+    described = context.authorized(
+        AclOperation.DESCRIBE, ResourceType.TOPIC, (topic.name for topic in request.topics)
+    )
     for topic in request.topics:
         answer = ListOffsetsTopicResponse(name=topic.name)
         response.topics.append(answer)
+        if topic.name not in described:
+            denied = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+            answer.partitions = [_error(partition, denied) for partition in topic.partitions]
+            continue
         for partition in topic.partitions:
             key = topic.name, partition.partition_index
             if context.api_version > 0 and key in duplicates:

@@ -20,6 +20,7 @@ from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.topic_names import is_internal_topic, is_valid_topic_name
 from commitlog.replication.metadata_cache import NO_LEADER, MetadataCache, PartitionMetadata
+from commitlog.security.acl import CLUSTER_NAME, AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.message import ZERO_UUID
@@ -31,10 +32,6 @@ from commitlog.wire.messages.metadata_response import (
     MetadataResponseTopic,
 )
 
-# Kafka's bit fields of all operations on a resource (AclEntry.supportedOperations), which is what everybody
-# may do while there is no authorizer.
-TOPIC_OPERATIONS = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
-CLUSTER_OPERATIONS = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
 NO_CONTROLLER = -1
 
 
@@ -47,14 +44,23 @@ def handle(services: Services, context: RequestContext, request: MetadataRequest
         brokers=view.brokers(),
         cluster_id=services.cluster_id,
         controller_id=NO_CONTROLLER if controller is None else controller,
-        topics=_topics(services, view, request),
     )
+    described, others = _topics(services, context, view, request)
     if version >= 8 and request.include_topic_authorized_operations:
-        for topic in response.topics:
-            topic.topic_authorized_operations = TOPIC_OPERATIONS
+        for topic in described:
+            name = topic.name or ""
+            topic.topic_authorized_operations = context.authorized_operations(ResourceType.TOPIC, name)
+    response.topics = described + others
     if 8 <= version <= 10 and request.include_cluster_authorized_operations:
-        response.cluster_authorized_operations = CLUSTER_OPERATIONS
+        response.cluster_authorized_operations = cluster_operations(context)
     return response
+
+
+def cluster_operations(context: RequestContext) -> int:
+    """The bit field of what who asks may do on the cluster; nothing for whoever may not describe it."""
+    if not context.authorize_cluster(AclOperation.DESCRIBE):
+        return 0
+    return context.authorized_operations(ResourceType.CLUSTER, CLUSTER_NAME)
 
 
 def _check(request: MetadataRequest, version: int) -> None:
@@ -70,32 +76,70 @@ def _check(request: MetadataRequest, version: int) -> None:
             raise KafkaError(ErrorCode.INVALID_REQUEST, text)
 
 
-def _topics(services: Services, view: _View, request: MetadataRequest) -> list[MetadataResponseTopic]:
+def _topics(
+    services: Services, context: RequestContext, view: _View, request: MetadataRequest
+) -> tuple[list[MetadataResponseTopic], list[MetadataResponseTopic]]:
+    """The topics that who asks may describe, and the answers for the others: of those nothing is said that
+    was not in the request, not even whether they exist."""
     metadata = services.metadata
     asked = request.topics
     if asked is None or (not asked and view.version == 0):
-        return [view.topic(name) for name in metadata.topics()]
+        names = metadata.topics()
+        described = context.authorized(AclOperation.DESCRIBE, ResourceType.TOPIC, names, log_if_denied=False)
+        return [view.topic(name) for name in names if name in described], []
     ids = [topic.topic_id for topic in asked if topic.topic_id != ZERO_UUID]
     if ids:
-        return [_topic_by_id(metadata, view, topic_id) for topic_id in ids]
-    names = dict.fromkeys(topic.name for topic in asked if topic.name is not None)
-    found = [view.topic(name) for name in names if metadata.contains_topic(name)]
-    missing = [name for name in names if not metadata.contains_topic(name)]
+        return _topics_by_id(metadata, context, view, ids)
+    names = list(dict.fromkeys(topic.name for topic in asked if topic.name is not None))
+    described = context.authorized(AclOperation.DESCRIBE, ResourceType.TOPIC, names)
+    shown = [name for name in names if name in described]
+    found = [view.topic(name) for name in shown if metadata.contains_topic(name)]
+    missing = [name for name in shown if not metadata.contains_topic(name)]
+    refused = [_denied(name) for name in names if name not in described]
     if missing and request.allow_auto_topic_creation and services.config.auto_create_topics_enable:
-        errors = services.auto_topics.create(missing)
+        creatable = missing
+        if not context.authorize_cluster(AclOperation.CREATE, log_if_denied=False):
+            allowed = context.authorized(AclOperation.CREATE, ResourceType.TOPIC, missing)
+            creatable = [name for name in missing if name in allowed]
+            refused += [
+                _denied(name, is_internal=is_internal_topic(name)) for name in missing if name not in allowed
+            ]
+        errors = services.auto_topics.create(creatable) if creatable else {}
+        missing = creatable
     else:
         errors = {name: _unknown(name) for name in missing}
-    return found + [
+    absent = [
         MetadataResponseTopic(error_code=errors[name], name=name, is_internal=is_internal_topic(name))
         for name in missing
     ]
+    return found + absent, refused
 
 
-def _topic_by_id(metadata: MetadataCache, view: _View, topic_id: bytes) -> MetadataResponseTopic:
-    name = metadata.topic_name(topic_id)
-    if name is None:
-        return MetadataResponseTopic(error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=topic_id)
-    return view.topic(name)
+def _denied(
+    name: str | None, topic_id: bytes = ZERO_UUID, *, is_internal: bool = False
+) -> MetadataResponseTopic:
+    return MetadataResponseTopic(
+        error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, name=name, topic_id=topic_id, is_internal=is_internal
+    )
+
+
+def _topics_by_id(
+    metadata: MetadataCache, context: RequestContext, view: _View, ids: list[bytes]
+) -> tuple[list[MetadataResponseTopic], list[MetadataResponseTopic]]:
+    """An id is no secret, the name behind it is."""
+    named = {topic_id: metadata.topic_name(topic_id) for topic_id in ids}
+    names = [name for name in named.values() if name is not None]
+    described = context.authorized(AclOperation.DESCRIBE, ResourceType.TOPIC, names)
+    found, refused = [], []
+    for topic_id, name in named.items():
+        if name is None:
+            unknown = ErrorCode.UNKNOWN_TOPIC_ID
+            refused.append(MetadataResponseTopic(error_code=unknown, name=None, topic_id=topic_id))
+        elif name in described:
+            found.append(view.topic(name))
+        else:
+            refused.append(_denied(None, topic_id))
+    return found, refused
 
 
 def _unknown(name: str) -> ErrorCode:

@@ -24,6 +24,7 @@ from commitlog.apis.services import RequestContext, Services
 from commitlog.coordination import paths
 from commitlog.coordination.client import CoordinationError, NodeExists, NoNode, retry_until_connected
 from commitlog.groups.commits import is_too_long
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.offset_commit_request import OffsetCommitRequest, OffsetCommitRequestTopic
@@ -39,7 +40,8 @@ logger = logging.getLogger("commitlog.apis.k08_offset_commit")
 def handle(
     services: Services, context: RequestContext, request: OffsetCommitRequest
 ) -> OffsetCommitResponse | Awaitable[OffsetCommitResponse]:
-    refused, known = _split(services, request)
+    context.require(AclOperation.READ, ResourceType.GROUP, request.group_id)
+    refused, known = _split(services, context, request)
     if not known:
         return OffsetCommitResponse(topics=refused)
     request.topics = known
@@ -54,12 +56,19 @@ def handle(
 
 
 def _split(
-    services: Services, request: OffsetCommitRequest
+    services: Services, context: RequestContext, request: OffsetCommitRequest
 ) -> tuple[list[OffsetCommitResponseTopic], list[OffsetCommitRequestTopic]]:
-    """Answers for partitions that do not exist, and the topics with those that do."""
+    """Answers for partitions that may not be read or do not exist, and the topics with those that do."""
     refused: list[OffsetCommitResponseTopic] = []
     known: list[OffsetCommitRequestTopic] = []
+    readable = context.authorized(
+        AclOperation.READ, ResourceType.TOPIC, (topic.name for topic in request.topics)
+    )
     for topic in request.topics:
+        if topic.name not in readable:
+            indexes = [one.partition_index for one in topic.partitions]
+            refused.append(_answer(topic.name, indexes, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
+            continue
         exists = services.metadata.partitions(topic.name)
         missing = [one.partition_index for one in topic.partitions if one.partition_index not in exists]
         if missing:

@@ -21,6 +21,7 @@ from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.coordination import paths
 from commitlog.coordination.client import CoordinationError, NoNode, retry_until_connected
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.offset_fetch_request import (
@@ -32,7 +33,9 @@ from commitlog.wire.messages.offset_fetch_response import (
     OffsetFetchResponse,
     OffsetFetchResponseGroup,
     OffsetFetchResponsePartition,
+    OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
 )
 
 logger = logging.getLogger("commitlog.apis.k09_offset_fetch")
@@ -41,36 +44,68 @@ NO_OFFSET = -1
 TOP_LEVEL_ERROR_VERSION = 2
 BATCHED_VERSION = 8
 
+Topics = Sequence[OffsetFetchRequestTopic | OffsetFetchRequestTopics]
+
 
 def handle(
     services: Services, context: RequestContext, request: OffsetFetchRequest
 ) -> OffsetFetchResponse | Awaitable[OffsetFetchResponse]:
     version = context.api_version
     if version == 0:
-        return _fetch_from_zookeeper(services, request)
+        context.require(AclOperation.DESCRIBE, ResourceType.GROUP, request.group_id)
+        return _fetch_from_zookeeper(services, context, request)
+    stable = request.require_stable
     if version >= BATCHED_VERSION:
-        return OffsetFetchResponse(
-            groups=[
-                services.groups.fetch_offsets(
-                    group.group_id, _partitions(group.topics), require_stable=request.require_stable
-                )
-                for group in request.groups
-            ]
-        )
-    answer = services.groups.fetch_offsets(
-        request.group_id, _partitions(request.topics), require_stable=request.require_stable
-    )
+        groups = [
+            _fetch(services, context, group.group_id, group.topics, stable=stable) for group in request.groups
+        ]
+        return OffsetFetchResponse(groups=groups)
+    answer = _fetch(services, context, request.group_id, request.topics, stable=stable)
     if version < TOP_LEVEL_ERROR_VERSION and answer.error_code != ErrorCode.NONE:
         return _all_failed(request, ErrorCode.of(answer.error_code))
     return _flatten(answer)
 
 
-def _partitions(
-    topics: Sequence[OffsetFetchRequestTopic | OffsetFetchRequestTopics] | None,
-) -> list[tuple[str, int]] | None:
-    if topics is None:
-        return None
+def _partitions(topics: Topics) -> list[tuple[str, int]]:
     return [(topic.name, index) for topic in topics for index in topic.partition_indexes]
+
+
+def _fetch(
+    services: Services, context: RequestContext, group_id: str, topics: Topics | None, *, stable: bool
+) -> OffsetFetchResponseGroup:
+    """The offsets of one group; topics that may not be described are named only if the request named them."""
+    if not context.authorize(AclOperation.DESCRIBE, ResourceType.GROUP, group_id):
+        return OffsetFetchResponseGroup(group_id=group_id, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+    if topics is None:
+        answer = services.groups.fetch_offsets(group_id, None, require_stable=stable)
+        described = context.authorized(
+            AclOperation.DESCRIBE, ResourceType.TOPIC, (topic.name for topic in answer.topics)
+        )
+        answer.topics = [topic for topic in answer.topics if topic.name in described]
+        return answer
+    described = context.authorized(
+        AclOperation.DESCRIBE, ResourceType.TOPIC, (topic.name for topic in topics)
+    )
+    shown = [topic for topic in topics if topic.name in described]
+    answer = services.groups.fetch_offsets(group_id, _partitions(shown), require_stable=stable)
+    if answer.error_code == ErrorCode.NONE:
+        answer.topics += [_denied(topic) for topic in topics if topic.name not in described]
+    return answer
+
+
+def _denied(topic: OffsetFetchRequestTopic | OffsetFetchRequestTopics) -> OffsetFetchResponseTopics:
+    return OffsetFetchResponseTopics(
+        name=topic.name,
+        partitions=[
+            OffsetFetchResponsePartitions(
+                partition_index=index,
+                committed_offset=NO_OFFSET,
+                metadata="",
+                error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+            )
+            for index in topic.partition_indexes
+        ],
+    )
 
 
 def _flatten(group: OffsetFetchResponseGroup) -> OffsetFetchResponse:
@@ -114,11 +149,22 @@ def _all_failed(request: OffsetFetchRequest, error: ErrorCode) -> OffsetFetchRes
     )
 
 
-async def _fetch_from_zookeeper(services: Services, request: OffsetFetchRequest) -> OffsetFetchResponse:
+async def _fetch_from_zookeeper(
+    services: Services, context: RequestContext, request: OffsetFetchRequest
+) -> OffsetFetchResponse:
     answer = OffsetFetchResponse()
-    for topic in request.topics or []:
+    topics = request.topics or []
+    described = context.authorized(
+        AclOperation.DESCRIBE, ResourceType.TOPIC, (topic.name for topic in topics)
+    )
+    for topic in topics:
         exists = services.metadata.partitions(topic.name)
         answered = OffsetFetchResponseTopic(name=topic.name)
+        if topic.name not in described:
+            denied = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+            answered.partitions = [_failed(index, denied) for index in topic.partition_indexes]
+            answer.topics.append(answered)
+            continue
         for index in topic.partition_indexes:
             path = paths.consumer_offset(request.group_id, topic.name, index)
             answered.partitions.append(

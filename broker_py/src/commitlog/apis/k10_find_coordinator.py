@@ -21,6 +21,7 @@ from enum import IntEnum
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.groups.log_writer import OFFSETS_TOPIC
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.transactions.log_writer import TRANSACTIONS_TOPIC
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -62,6 +63,9 @@ def handle(
 
 
 def _find(services: Services, context: RequestContext, key_type: KeyType, key: str) -> tuple[ErrorCode, Node]:
+    denied = _denied(context, key_type, key)
+    if denied is not None:
+        return denied, NO_NODE
     if key_type is KeyType.SHARE and context.api_version < SHARE_VERSION:
         return ErrorCode.INVALID_REQUEST, NO_NODE
     if key_type is KeyType.GROUP:
@@ -79,6 +83,23 @@ def _find(services: Services, context: RequestContext, key_type: KeyType, key: s
     if state is None or endpoint is None:
         return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
     return ErrorCode.NONE, (state.leader, endpoint.host, endpoint.port)
+
+
+def _denied(context: RequestContext, key_type: KeyType, key: str) -> ErrorCode | None:
+    describe = AclOperation.DESCRIBE
+    if key_type is KeyType.GROUP and not context.authorize(describe, ResourceType.GROUP, key):
+        return ErrorCode.GROUP_AUTHORIZATION_FAILED
+    if key_type is KeyType.TRANSACTION and not context.authorize(
+        describe, ResourceType.TRANSACTIONAL_ID, key
+    ):
+        return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    if (
+        key_type is KeyType.SHARE
+        and context.api_version >= SHARE_VERSION
+        and not context.authorize_cluster(AclOperation.CLUSTER_ACTION)
+    ):
+        return ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    return None
 
 
 def error_response(

@@ -18,6 +18,7 @@ from collections.abc import Awaitable
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.groups.group import join_error
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.join_group_request import JoinGroupRequest
@@ -29,6 +30,7 @@ NULLABLE_PROTOCOL_VERSION = 7
 def handle(
     services: Services, context: RequestContext, request: JoinGroupRequest
 ) -> JoinGroupResponse | Awaitable[JoinGroupResponse]:
+    context.require(AclOperation.READ, ResourceType.GROUP, request.group_id)
     answer = services.groups.join_group(
         request,
         version=context.api_version,

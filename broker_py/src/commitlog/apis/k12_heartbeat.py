@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.messages.heartbeat_request import HeartbeatRequest
 from commitlog.wire.messages.heartbeat_response import HeartbeatResponse
 
 
 def handle(services: Services, context: RequestContext, request: HeartbeatRequest) -> HeartbeatResponse:
+    context.require(AclOperation.READ, ResourceType.GROUP, request.group_id)
     return services.groups.heartbeat(request)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.leave_group_request import LeaveGroupRequest, MemberIdentity
@@ -22,6 +23,7 @@ BATCHED_VERSION = 3
 
 
 def handle(services: Services, context: RequestContext, request: LeaveGroupRequest) -> LeaveGroupResponse:
+    context.require(AclOperation.READ, ResourceType.GROUP, request.group_id)
     if context.api_version >= BATCHED_VERSION:
         return services.groups.leave_group(request.group_id, request.members)
     answer = services.groups.leave_group(request.group_id, [MemberIdentity(member_id=request.member_id)])

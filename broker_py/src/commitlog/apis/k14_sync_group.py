@@ -15,6 +15,7 @@ from collections.abc import Awaitable
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.groups.group import sync_error
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.sync_group_request import SyncGroupRequest
@@ -30,6 +31,7 @@ def handle(
         request.protocol_type is None or request.protocol_name is None
     ):
         return sync_error(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+    context.require(AclOperation.READ, ResourceType.GROUP, request.group_id)
     return services.groups.sync_group(request)
 
 

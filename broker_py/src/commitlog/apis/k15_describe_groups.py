@@ -12,25 +12,27 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.describe_groups_request import DescribeGroupsRequest
 from commitlog.wire.messages.describe_groups_response import DescribedGroup, DescribeGroupsResponse
 
-_READ, _DELETE, _DESCRIBE = 3, 6, 8  # AclOperation codes
-GROUP_OPERATIONS = 1 << _READ | 1 << _DELETE | 1 << _DESCRIBE
-"""AclEntry.supportedOperations(GROUP)."""
-
 
 def handle(
     services: Services, context: RequestContext, request: DescribeGroupsRequest
 ) -> DescribeGroupsResponse:
-    groups = [services.groups.describe_group(group_id) for group_id in request.groups]
-    if request.include_authorized_operations:
-        for group in groups:
-            if group.error_code == ErrorCode.NONE:
-                group.authorized_operations = GROUP_OPERATIONS
-    return DescribeGroupsResponse(groups=groups)
+    described, refused = [], []
+    for group_id in request.groups:
+        if not context.authorize(AclOperation.DESCRIBE, ResourceType.GROUP, group_id):
+            denied = ErrorCode.GROUP_AUTHORIZATION_FAILED
+            refused.append(DescribedGroup(group_id=group_id, error_code=denied))
+            continue
+        group = services.groups.describe_group(group_id)
+        if request.include_authorized_operations and group.error_code == ErrorCode.NONE:
+            group.authorized_operations = context.authorized_operations(ResourceType.GROUP, group_id)
+        described.append(group)
+    return DescribeGroupsResponse(groups=refused + described)
 
 
 def error_response(

@@ -13,13 +13,23 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.messages.list_groups_request import ListGroupsRequest
 from commitlog.wire.messages.list_groups_response import ListGroupsResponse
 
 
 def handle(services: Services, context: RequestContext, request: ListGroupsRequest) -> ListGroupsResponse:
-    return services.groups.list_groups(request)
+    answer = services.groups.list_groups(request)
+    if not context.authorize_cluster(AclOperation.DESCRIBE, log_if_denied=False):
+        described = context.authorized(
+            AclOperation.DESCRIBE,
+            ResourceType.GROUP,
+            (group.group_id for group in answer.groups),
+            log_if_denied=False,
+        )
+        answer.groups = [group for group in answer.groups if group.group_id in described]
+    return answer
 
 
 API = Api(ApiKey.LIST_GROUPS, 0, 5, handle)

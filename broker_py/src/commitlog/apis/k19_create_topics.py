@@ -11,8 +11,10 @@ broker's defaults (KIP-464); 5 flexible, answers with the topic's settings; 6 qu
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from commitlog.apis.registry import Api
-from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.services import EVERYTHING, RequestContext, Services
 from commitlog.apis.throttling import MutationQuota
 from commitlog.apis.topic_changes import change_topics
 from commitlog.apis.topic_waits import wait_for_leaders
@@ -20,6 +22,7 @@ from commitlog.config.describe import describe_topic
 from commitlog.controller.topic_admin import CreatedTopic, NewTopic
 from commitlog.controller.topic_names import CLUSTER_METADATA_TOPIC
 from commitlog.coordination.client import CoordinationError
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.create_topics_request import CreatableTopic, CreateTopicsRequest
@@ -36,9 +39,13 @@ async def handle(
     if not services.controller.is_active:
         return error_response(request, ErrorCode.NOT_CONTROLLER, None)
     quota = MutationQuota(services, context, strict_since=6)
+    names = {topic.name for topic in request.topics} - {CLUSTER_METADATA_TOPIC}
+    creatable = EVERYTHING
+    if not context.authorize_cluster(AclOperation.CREATE, log_if_denied=False):
+        creatable = context.authorized(AclOperation.CREATE, ResourceType.TOPIC, names)
     results = await change_topics(
         request.topics,
-        lambda topic: _create(services, topic, request.validate_only, quota),
+        lambda topic: _create(services, topic, creatable, request.validate_only, quota),
         lambda name: _failed(name, ErrorCode.INVALID_REQUEST, "Found multiple entries for this topic."),
     )
     created = {
@@ -47,15 +54,34 @@ async def handle(
     if not request.validate_only and created:
         for name in await wait_for_leaders(services.metadata, created, request.timeout_ms):
             results[name] = _failed(name, ErrorCode.REQUEST_TIMED_OUT, None)
+    described = context.authorized(
+        AclOperation.DESCRIBE_CONFIGS, ResourceType.TOPIC, names, log_if_denied=False
+    )
+    for name in names:
+        if name not in described:
+            _hide_configs(results[name])
     return CreateTopicsResponse(topics=list(results.values()))
 
 
+def _hide_configs(result: CreatableTopicResult) -> None:
+    """What was made of a topic is told only to whoever may describe its settings."""
+    result.topic_config_error_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    result.num_partitions = result.replication_factor = -1
+    result.configs = []
+
+
 async def _create(
-    services: Services, topic: CreatableTopic, validate_only: bool, quota: MutationQuota
+    services: Services,
+    topic: CreatableTopic,
+    creatable: Container[str],
+    validate_only: bool,
+    quota: MutationQuota,
 ) -> CreatableTopicResult:
     if topic.name == CLUSTER_METADATA_TOPIC:
         reason = f"Creation of internal topic {CLUSTER_METADATA_TOPIC} is prohibited."
         return _failed(topic.name, ErrorCode.INVALID_REQUEST, reason)
+    if topic.name not in creatable:
+        return _failed(topic.name, ErrorCode.TOPIC_AUTHORIZATION_FAILED, "Authorization failed.")
     try:
         made = await services.topic_admin.create_topic(
             _new_topic(topic), validate_only=validate_only, permit=quota.record

@@ -16,6 +16,7 @@ from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.throttling import MutationQuota
 from commitlog.apis.topic_waits import wait_until_gone
 from commitlog.coordination.client import CoordinationError
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.message import ZERO_UUID
@@ -35,6 +36,7 @@ async def handle(
     quota = MutationQuota(services, context, strict_since=5)
     results = [_resolve(services, topic) for topic in _topics(request)]
     names = [result.name for result in results if result.name is not None]
+    _refuse(context, request, results, names)
     for result in results:
         if result.error_code == ErrorCode.NONE:
             await _delete(services, result, names, quota)
@@ -60,6 +62,30 @@ def _resolve(services: Services, topic: DeleteTopicState) -> DeletableTopicResul
     if result.name is None:
         result.error_code = ErrorCode.UNKNOWN_TOPIC_ID
     return result
+
+
+def _refuse(
+    context: RequestContext,
+    request: DeleteTopicsRequest,
+    results: list[DeletableTopicResult],
+    names: list[str],
+) -> None:
+    """Mark what who asks may not delete. Whoever gave an id and may not describe the topic does not learn its
+    name, and whoever gave a name does not learn the id."""
+    described = context.authorized(AclOperation.DESCRIBE, ResourceType.TOPIC, names)
+    deletable = context.authorized(AclOperation.DELETE, ResourceType.TOPIC, names)
+    by_id = {topic.topic_id for topic in request.topics if topic.name is None}
+    for result in results:
+        if result.name is None:
+            continue
+        hidden = result.topic_id in by_id and result.name not in described
+        if not hidden and result.name in deletable:
+            continue
+        result.error_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        if hidden:
+            result.name = None
+        elif result.topic_id not in by_id:
+            result.topic_id = ZERO_UUID
 
 
 async def _delete(

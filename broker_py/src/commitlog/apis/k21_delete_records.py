@@ -14,6 +14,7 @@ from collections.abc import Awaitable
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.replication.delete_records import DeleteRecordsResult
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.delete_records_request import DeleteRecordsRequest
@@ -28,17 +29,31 @@ def handle(
     services: Services, context: RequestContext, request: DeleteRecordsRequest
 ) -> DeleteRecordsResponse | Awaitable[DeleteRecordsResponse]:
     known: list[tuple[str, int, int]] = []
-    unknown: list[tuple[str, int, int]] = []
+    refused: list[tuple[str, int, int]] = []
+    deletable = context.authorized(
+        AclOperation.DELETE, ResourceType.TOPIC, (topic.name for topic in request.topics)
+    )
     for topic in request.topics:
         for partition in topic.partitions:
             entry = topic.name, partition.partition_index, partition.offset
-            exists = services.metadata.partition_state(topic.name, partition.partition_index) is not None
-            (known if exists else unknown).append(entry)
+            if topic.name not in deletable or (
+                services.metadata.partition_state(topic.name, partition.partition_index) is None
+            ):
+                refused.append(entry)
+            else:
+                known.append(entry)
 
     def respond(results: list[DeleteRecordsResult]) -> DeleteRecordsResponse:
         topics: dict[str, DeleteRecordsTopicResult] = {}
-        missing = [DeleteRecordsResult(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) for _ in unknown]
-        for (name, index, _), result in zip([*known, *unknown], [*results, *missing], strict=True):
+        refusals = [
+            DeleteRecordsResult(
+                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+                if name in deletable
+                else ErrorCode.TOPIC_AUTHORIZATION_FAILED
+            )
+            for name, _, _ in refused
+        ]
+        for (name, index, _), result in zip([*known, *refused], [*results, *refusals], strict=True):
             topics.setdefault(name, DeleteRecordsTopicResult(name=name)).partitions.append(
                 DeleteRecordsPartitionResult(
                     partition_index=index, low_watermark=result.low_watermark, error_code=result.error

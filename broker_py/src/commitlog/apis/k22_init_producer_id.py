@@ -19,6 +19,7 @@ from collections.abc import Awaitable
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.transactions import later
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.transactions.coordinator import ProducerIdAndEpoch
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
@@ -33,6 +34,13 @@ PRODUCER_FENCED_VERSION = 4
 def handle(
     services: Services, context: RequestContext, request: InitProducerIdRequest
 ) -> InitProducerIdResponse | Awaitable[InitProducerIdResponse]:
+    if request.transactional_id is not None:
+        context.require(AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID, request.transactional_id)
+    elif not (
+        context.authorize_cluster(AclOperation.IDEMPOTENT_WRITE, log_if_denied=False)
+        or context.authorize_any(AclOperation.WRITE, ResourceType.TOPIC)
+    ):
+        return _failed(ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
     has_id, has_epoch = request.producer_id != NO_PRODUCER_ID, request.producer_epoch != NO_PRODUCER_EPOCH
     if has_id != has_epoch:
         return _failed(ErrorCode.INVALID_REQUEST)

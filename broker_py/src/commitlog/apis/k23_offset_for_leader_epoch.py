@@ -12,7 +12,8 @@ replica id; 4 flexible.
 from __future__ import annotations
 
 from commitlog.apis.registry import Api
-from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.services import EVERYTHING, RequestContext, Services
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.offset_for_leader_epoch_request import (
@@ -29,11 +30,23 @@ from commitlog.wire.messages.offset_for_leader_epoch_response import (
 def handle(
     services: Services, context: RequestContext, request: OffsetForLeaderEpochRequest
 ) -> OffsetForLeaderEpochResponse:
+    described = EVERYTHING
+    if not context.authorize_cluster(AclOperation.CLUSTER_ACTION, log_if_denied=False):
+        described = context.authorized(
+            AclOperation.DESCRIBE, ResourceType.TOPIC, (topic.topic for topic in request.topics)
+        )
     return OffsetForLeaderEpochResponse(
         topics=[
             OffsetForLeaderTopicResult(
                 topic=topic.topic,
-                partitions=[_answer(services, topic.topic, partition) for partition in topic.partitions],
+                partitions=[
+                    _answer(services, topic.topic, partition)
+                    if topic.topic in described
+                    else EpochEndOffset(
+                        error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, partition=partition.partition
+                    )
+                    for partition in topic.partitions
+                ],
             )
             for topic in request.topics
         ]

@@ -15,11 +15,13 @@ and verification; 5 TRANSACTION_ABORTABLE may be answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Container, Iterable, Mapping
 
 from commitlog.apis.registry import Api
-from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.services import EVERYTHING, RequestContext, Services
+from commitlog.apis.topic_names import is_internal_topic
 from commitlog.apis.transactions import known_to
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.transactions.metadata import TopicPartition
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
@@ -44,8 +46,10 @@ def handle(
     services: Services, context: RequestContext, request: AddPartitionsToTxnRequest
 ) -> AddPartitionsToTxnResponse | Awaitable[AddPartitionsToTxnResponse]:
     version = context.api_version
+    if version >= BATCHED_VERSION:
+        context.require_cluster(AclOperation.CLUSTER_ACTION)
     transactions = [
-        (one.transactional_id, _add(services, version, one)) for one in _transactions(request, version)
+        (one.transactional_id, _add(services, context, one)) for one in _transactions(request, version)
     ]
     if any(isinstance(outcome, asyncio.Future) for _, (outcome, _) in transactions):
         return _respond_later(version, transactions)
@@ -68,12 +72,23 @@ def _transactions(request: AddPartitionsToTxnRequest, version: int) -> list[AddP
     ]
 
 
-def _add(services: Services, version: int, transaction: AddPartitionsToTxnTransaction) -> Outcome:
+def _add(services: Services, context: RequestContext, transaction: AddPartitionsToTxnTransaction) -> Outcome:
+    version = context.api_version
     partitions = _partitions(transaction.topics)
-    missing = [one for one in partitions if services.metadata.partition_state(*one) is None]
-    if missing:
-        errors = dict.fromkeys(partitions, ErrorCode.OPERATION_NOT_ATTEMPTED)
-        return errors | dict.fromkeys(missing, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION), partitions
+    writable = EVERYTHING
+    if version < BATCHED_VERSION:
+        name = transaction.transactional_id
+        if not context.authorize(AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID, name):
+            return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, partitions
+        writable = _writable(context, partitions)
+    refused = {}
+    for one in partitions:
+        if one[0] not in writable:
+            refused[one] = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        elif services.metadata.partition_state(*one) is None:
+            refused[one] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    if refused:
+        return dict.fromkeys(partitions, ErrorCode.OPERATION_NOT_ATTEMPTED) | refused, partitions
     name, producer_id, epoch = (
         transaction.transactional_id,
         transaction.producer_id,
@@ -83,6 +98,14 @@ def _add(services: Services, version: int, transaction: AddPartitionsToTxnTransa
         return services.transactions.verify_partitions(name, producer_id, epoch, partitions), partitions
     outcome = services.transactions.add_partitions(name, producer_id, epoch, partitions)
     return known_to(version, outcome) if isinstance(outcome, ErrorCode) else outcome, partitions
+
+
+def _writable(context: RequestContext, partitions: list[TopicPartition]) -> Container[str]:
+    """The internal topics are nobody's to write, whatever the ACLs."""
+    if context.authorizer is None:
+        return EVERYTHING
+    topics = [topic for topic, _ in partitions if not is_internal_topic(topic)]
+    return context.authorized(AclOperation.WRITE, ResourceType.TOPIC, topics)
 
 
 def _partitions(topics: Iterable[AddPartitionsToTxnTopic]) -> list[TopicPartition]:

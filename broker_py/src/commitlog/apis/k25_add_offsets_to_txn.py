@@ -16,6 +16,7 @@ from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.transactions import known_to, later
 from commitlog.groups.log_writer import OFFSETS_TOPIC
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.messages.add_offsets_to_txn_request import AddOffsetsToTxnRequest
 from commitlog.wire.messages.add_offsets_to_txn_response import AddOffsetsToTxnResponse
@@ -24,6 +25,8 @@ from commitlog.wire.messages.add_offsets_to_txn_response import AddOffsetsToTxnR
 def handle(
     services: Services, context: RequestContext, request: AddOffsetsToTxnRequest
 ) -> AddOffsetsToTxnResponse | Awaitable[AddOffsetsToTxnResponse]:
+    context.require(AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID, request.transactional_id)
+    context.require(AclOperation.READ, ResourceType.GROUP, request.group_id)
     outcome = services.transactions.add_partitions(
         request.transactional_id,
         request.producer_id,

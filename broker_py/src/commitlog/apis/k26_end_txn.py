@@ -16,6 +16,7 @@ from collections.abc import Awaitable
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.transactions import known_to, later
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.messages.end_txn_request import EndTxnRequest
 from commitlog.wire.messages.end_txn_response import EndTxnResponse
@@ -24,6 +25,7 @@ from commitlog.wire.messages.end_txn_response import EndTxnResponse
 def handle(
     services: Services, context: RequestContext, request: EndTxnRequest
 ) -> EndTxnResponse | Awaitable[EndTxnResponse]:
+    context.require(AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID, request.transactional_id)
     outcome = services.transactions.end_transaction(
         request.transactional_id, request.producer_id, request.producer_epoch, commit=request.committed
     )

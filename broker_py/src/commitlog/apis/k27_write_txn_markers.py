@@ -22,6 +22,7 @@ from commitlog.apis.services import RequestContext, Services
 from commitlog.groups.log_writer import OFFSETS_TOPIC
 from commitlog.records.control import end_transaction_marker
 from commitlog.replication.replica_manager import AppendResult
+from commitlog.security.acl import AclOperation
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.write_txn_markers_request import WritableTxnMarker, WriteTxnMarkersRequest
@@ -41,6 +42,8 @@ Errors = dict[int, dict[TopicPartition, ErrorCode]]
 def handle(
     services: Services, context: RequestContext, request: WriteTxnMarkersRequest
 ) -> WriteTxnMarkersResponse | Awaitable[WriteTxnMarkersResponse]:
+    if not context.authorize_cluster(AclOperation.ALTER, log_if_denied=False):
+        context.require_cluster(AclOperation.CLUSTER_ACTION)
     errors: Errors = {}
     waiting = []
     for marker in request.markers:
@@ -134,4 +137,4 @@ def error_response(
     return _response(errors)
 
 
-API = Api(ApiKey.WRITE_TXN_MARKERS, 0, 1, handle, cluster_action=True, error_response=error_response)
+API = Api(ApiKey.WRITE_TXN_MARKERS, 0, 1, handle, error_response=error_response)

@@ -23,6 +23,7 @@ from commitlog.apis.transactions import later
 from commitlog.apis.verification import begin_verification
 from commitlog.groups.log_writer import OFFSETS_TOPIC
 from commitlog.groups.transactional import txn_commit_response
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.transactions.verification import Verification
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
@@ -43,7 +44,9 @@ ABORTABLE_VERSION = 4
 def handle(
     services: Services, context: RequestContext, request: TxnOffsetCommitRequest
 ) -> TxnOffsetCommitResponse | Awaitable[TxnOffsetCommitResponse]:
-    refused, known = _split(services, request)
+    context.require(AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID, request.transactional_id)
+    context.require(AclOperation.READ, ResourceType.GROUP, request.group_id)
+    refused, known = _split(services, context, request)
     if not known:
         return TxnOffsetCommitResponse(topics=refused)
     request.topics = known
@@ -88,30 +91,36 @@ async def _verify_and_commit(
 
 
 def _split(
-    services: Services, request: TxnOffsetCommitRequest
+    services: Services, context: RequestContext, request: TxnOffsetCommitRequest
 ) -> tuple[list[TxnOffsetCommitResponseTopic], list[TxnOffsetCommitRequestTopic]]:
-    """Answers for partitions that do not exist, and the topics with those that do."""
+    """Answers for partitions that may not be read or do not exist, and the topics with those that do."""
     refused: list[TxnOffsetCommitResponseTopic] = []
     known: list[TxnOffsetCommitRequestTopic] = []
+    readable = context.authorized(
+        AclOperation.READ, ResourceType.TOPIC, (topic.name for topic in request.topics)
+    )
     for topic in request.topics:
+        if topic.name not in readable:
+            indexes = [one.partition_index for one in topic.partitions]
+            refused.append(_refusal(topic.name, indexes, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
+            continue
         exists = services.metadata.partitions(topic.name)
         missing = [one.partition_index for one in topic.partitions if one.partition_index not in exists]
         if missing:
-            refused.append(
-                TxnOffsetCommitResponseTopic(
-                    name=topic.name,
-                    partitions=[
-                        TxnOffsetCommitResponsePartition(
-                            partition_index=index, error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-                        )
-                        for index in missing
-                    ],
-                )
-            )
+            refused.append(_refusal(topic.name, missing, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
             topic.partitions = [one for one in topic.partitions if one.partition_index in exists]
         if topic.partitions:
             known.append(topic)
     return refused, known
+
+
+def _refusal(topic: str, indexes: list[int], error: ErrorCode) -> TxnOffsetCommitResponseTopic:
+    return TxnOffsetCommitResponseTopic(
+        name=topic,
+        partitions=[
+            TxnOffsetCommitResponsePartition(partition_index=index, error_code=error) for index in indexes
+        ],
+    )
 
 
 def _merge(

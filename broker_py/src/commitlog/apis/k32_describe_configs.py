@@ -15,7 +15,7 @@ import logging
 from collections.abc import Sequence
 
 from commitlog.apis.broker_loggers import describe_loggers
-from commitlog.apis.config_changes import ResourceType, resource_name
+from commitlog.apis.config_changes import ResourceType, authorization_error, resource_name
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.config.describe import (
@@ -26,6 +26,7 @@ from commitlog.config.describe import (
     describe_topic,
 )
 from commitlog.controller.topic_names import validate_topic_name
+from commitlog.security.acl import AclOperation
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.describe_configs_request import DescribeConfigsRequest, DescribeConfigsResource
@@ -45,17 +46,22 @@ async def handle(
     services: Services, context: RequestContext, request: DescribeConfigsRequest
 ) -> DescribeConfigsResponse:
     return DescribeConfigsResponse(
-        results=[
-            await _describe(services, resource, request, context.api_version)
-            for resource in request.resources
-        ]
+        results=[await _describe(services, context, resource, request) for resource in request.resources]
     )
 
 
 async def _describe(
-    services: Services, resource: DescribeConfigsResource, request: DescribeConfigsRequest, version: int
+    services: Services,
+    context: RequestContext,
+    resource: DescribeConfigsResource,
+    request: DescribeConfigsRequest,
 ) -> DescribeConfigsResult:
     result = DescribeConfigsResult(resource_type=resource.resource_type, resource_name=resource.resource_name)
+    denied = authorization_error(context, AclOperation.DESCRIBE_CONFIGS, resource)
+    if denied is not None:
+        result.error_code = denied
+        result.error_message = denied.message
+        return result
     try:
         entries = await _entries(services, resource)
     except KafkaError as error:
@@ -65,7 +71,7 @@ async def _describe(
         return result
     keys = resource.configuration_keys
     result.configs = [
-        _entry(entry, request, version) for entry in entries if keys is None or entry.name in keys
+        _entry(entry, request, context.api_version) for entry in entries if keys is None or entry.name in keys
     ]
     return result
 

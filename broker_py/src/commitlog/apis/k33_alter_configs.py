@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from commitlog.apis.config_changes import Resource, change_all, change_resource
+from commitlog.apis.config_changes import Resource, change_all, change_resource, require_alter
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.config.definitions import Definition
@@ -26,6 +26,7 @@ async def handle(
     services: Services, context: RequestContext, request: AlterConfigsRequest
 ) -> AlterConfigsResponse:
     async def change_one(resource: Resource) -> None:
+        require_alter(context, resource)
         change = partial(_replaced, resource)
         await change_resource(services, resource, change, validate_only=request.validate_only)
 

@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation
 from commitlog.storage.log import Log
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
@@ -32,6 +33,8 @@ Wanted = Mapping[str, Collection[int]] | None
 def handle(
     services: Services, context: RequestContext, request: DescribeLogDirsRequest
 ) -> DescribeLogDirsResponse:
+    if not context.authorize_cluster(AclOperation.DESCRIBE):
+        return DescribeLogDirsResponse(error_code=ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
     wanted = None if request.topics is None else {one.topic: set(one.partitions) for one in request.topics}
     logs: dict[str, list[Log]] = defaultdict(list)
     for log in services.log_manager.all_logs():

@@ -10,12 +10,16 @@ Versions: 2 flexible; 3 quotas.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Container
+
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.throttling import MutationQuota
 from commitlog.apis.topic_changes import change_topics
 from commitlog.apis.topic_waits import wait_for_leaders
 from commitlog.coordination.client import CoordinationError
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.create_partitions_request import CreatePartitionsRequest, CreatePartitionsTopic
@@ -31,9 +35,12 @@ async def handle(
     if not services.controller.is_active:
         return error_response(request, ErrorCode.NOT_CONTROLLER, None)
     quota = MutationQuota(services, context, strict_since=3)
+    times_named = Counter(topic.name for topic in request.topics)
+    once = [name for name, times in times_named.items() if times == 1]
+    alterable = context.authorized(AclOperation.ALTER, ResourceType.TOPIC, once)
     results = await change_topics(
         request.topics,
-        lambda topic: _grow(services, topic, request.validate_only, quota),
+        lambda topic: _grow(services, topic, alterable, request.validate_only, quota),
         lambda name: _failed(name, ErrorCode.INVALID_REQUEST, "Duplicate topic in request."),
     )
     grown = {
@@ -48,8 +55,15 @@ async def handle(
 
 
 async def _grow(
-    services: Services, topic: CreatePartitionsTopic, validate_only: bool, quota: MutationQuota
+    services: Services,
+    topic: CreatePartitionsTopic,
+    alterable: Container[str],
+    validate_only: bool,
+    quota: MutationQuota,
 ) -> CreatePartitionsTopicResult:
+    if topic.name not in alterable:
+        denied = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        return _failed(topic.name, denied, "The topic authorization is failed.")
     assignments = None
     if topic.assignments is not None:
         assignments = [list(one.broker_ids) for one in topic.assignments]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.delete_groups_request import DeleteGroupsRequest
@@ -18,7 +19,15 @@ from commitlog.wire.messages.delete_groups_response import DeletableGroupResult,
 
 
 def handle(services: Services, context: RequestContext, request: DeleteGroupsRequest) -> DeleteGroupsResponse:
-    return services.groups.delete_groups(request.groups_names)
+    names = request.groups_names
+    deletable = context.authorized(AclOperation.DELETE, ResourceType.GROUP, names)
+    answer = services.groups.delete_groups([name for name in names if name in deletable])
+    answer.results += [
+        DeletableGroupResult(group_id=name, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+        for name in dict.fromkeys(names)
+        if name not in deletable
+    ]
+    return answer
 
 
 def error_response(

@@ -18,6 +18,7 @@ from commitlog.controller.context import TopicPartition
 from commitlog.controller.core import ApiResult
 from commitlog.controller.leader_elections import ElectionType
 from commitlog.replication.metadata_cache import MetadataCache
+from commitlog.security.acl import AclOperation
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.elect_leaders_request import ElectLeadersRequest
@@ -40,6 +41,11 @@ async def handle(
         raise KafkaError(
             ErrorCode.INVALID_REQUEST, f"Unknown election type {request.election_type}"
         ) from None
+    if not context.authorize_cluster(AclOperation.ALTER):
+        denied = error_response(request, ErrorCode.CLUSTER_AUTHORIZATION_FAILED, None)
+        if context.api_version == 0:
+            denied.error_code = ErrorCode.NONE  # only the partitions have room for it
+        return denied
     partitions = _partitions(services, request)
     try:
         outcome = await services.controller.elect_leaders(election_type, partitions)

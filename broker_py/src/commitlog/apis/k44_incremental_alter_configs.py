@@ -23,6 +23,7 @@ from commitlog.apis.config_changes import (
     change_all,
     change_resource,
     edit_list,
+    require_alter,
 )
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
@@ -45,6 +46,7 @@ async def handle(
     edits = {(one.resource_type, one.resource_name): one.configs for one in request.resources}
 
     async def change_one(resource: Resource) -> None:
+        require_alter(context, resource)
         changes = edits[resource.resource_type, resource.resource_name]
         if resource.resource_type == ResourceType.BROKER_LOGGER:
             _change_levels(services, resource.resource_name, changes, validate_only=request.validate_only)

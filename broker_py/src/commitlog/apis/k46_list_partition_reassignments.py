@@ -10,6 +10,7 @@ from __future__ import annotations
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.controller.context import TopicPartition
+from commitlog.security.acl import AclOperation
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import KafkaError
 from commitlog.wire.messages.list_partition_reassignments_request import ListPartitionReassignmentsRequest
@@ -23,6 +24,7 @@ from commitlog.wire.messages.list_partition_reassignments_response import (
 async def handle(
     services: Services, context: RequestContext, request: ListPartitionReassignmentsRequest
 ) -> ListPartitionReassignmentsResponse:
+    context.require_cluster(AclOperation.DESCRIBE)
     wanted = None
     if request.topics is not None:
         wanted = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.offset_delete_request import OffsetDeleteRequest
@@ -21,29 +22,37 @@ from commitlog.wire.messages.offset_delete_response import (
 
 
 def handle(services: Services, context: RequestContext, request: OffsetDeleteRequest) -> OffsetDeleteResponse:
-    missing: dict[str, list[int]] = {}
+    context.require(AclOperation.DELETE, ResourceType.GROUP, request.group_id)
+    readable = context.authorized(
+        AclOperation.READ, ResourceType.TOPIC, (topic.name for topic in request.topics)
+    )
+    refused: list[tuple[str, list[int], ErrorCode]] = []
     for topic in request.topics:
+        if topic.name not in readable:
+            indexes = [one.partition_index for one in topic.partitions]
+            refused.append((topic.name, indexes, ErrorCode.TOPIC_AUTHORIZATION_FAILED))
+            topic.partitions = []
+            continue
         exists = services.metadata.partitions(topic.name)
         unknown = [one.partition_index for one in topic.partitions if one.partition_index not in exists]
         if unknown:
-            missing[topic.name] = unknown
+            refused.append((topic.name, unknown, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
         topic.partitions = [one for one in topic.partitions if one.partition_index in exists]
     request.topics = [topic for topic in request.topics if topic.partitions]
     answer = services.groups.delete_offsets(request)
     if answer.error_code == ErrorCode.NONE:
-        for name, indexes in missing.items():
-            _add(answer, name, indexes)
+        for name, indexes, error in refused:
+            _add(answer, name, indexes, error)
     return answer
 
 
-def _add(answer: OffsetDeleteResponse, name: str, indexes: list[int]) -> None:
+def _add(answer: OffsetDeleteResponse, name: str, indexes: list[int], error: ErrorCode) -> None:
     topic = next((topic for topic in answer.topics if topic.name == name), None)
     if topic is None:
         topic = OffsetDeleteResponseTopic(name=name)
         answer.topics.append(topic)
     topic.partitions += [
-        OffsetDeleteResponsePartition(partition_index=index, error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-        for index in indexes
+        OffsetDeleteResponsePartition(partition_index=index, error_code=error) for index in indexes
     ]
 
 

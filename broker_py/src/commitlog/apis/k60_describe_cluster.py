@@ -9,7 +9,7 @@ Versions: 1 (KIP-919) names the kind of endpoint that is asked about; a broker o
 
 from __future__ import annotations
 
-from commitlog.apis.k03_metadata import CLUSTER_OPERATIONS, NO_CONTROLLER
+from commitlog.apis.k03_metadata import NO_CONTROLLER, cluster_operations
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.wire.api_keys import ApiKey
@@ -40,7 +40,7 @@ def handle(
                 )
             )
     if request.include_cluster_authorized_operations:
-        response.cluster_authorized_operations = CLUSTER_OPERATIONS
+        response.cluster_authorized_operations = cluster_operations(context)
     return response
 
 

@@ -7,8 +7,12 @@ known is UNKNOWN_TOPIC_OR_PARTITION; any replica here answers, a follower too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.controller.topic_names import validate_topic_name
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.storage.producer_state import ProducerEntry
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -28,11 +32,26 @@ def handle(
         topics=[
             TopicResponse(
                 name=topic.name,
-                partitions=[_describe(services, topic.name, index) for index in topic.partition_indexes],
+                partitions=_topic(services, context, topic.name, topic.partition_indexes),
             )
             for topic in request.topics
         ]
     )
+
+
+def _topic(
+    services: Services, context: RequestContext, topic: str, indexes: Sequence[int]
+) -> list[PartitionResponse]:
+    try:
+        validate_topic_name(topic)
+        context.require(AclOperation.READ, ResourceType.TOPIC, topic)
+    except KafkaError as reason:
+        code, message = reason.code, reason.message or reason.code.message
+        return [
+            PartitionResponse(partition_index=index, error_code=code, error_message=message)
+            for index in indexes
+        ]
+    return [_describe(services, topic, index) for index in indexes]
 
 
 def _describe(services: Services, topic: str, index: int) -> PartitionResponse:

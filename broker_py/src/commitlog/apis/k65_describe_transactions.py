@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.transactions.admin import describe_transaction
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
@@ -23,10 +24,19 @@ def handle(
     services: Services, context: RequestContext, request: DescribeTransactionsRequest
 ) -> DescribeTransactionsResponse:
     return DescribeTransactionsResponse(
-        transaction_states=[
-            describe_transaction(services.transactions, name) for name in request.transactional_ids
-        ]
+        transaction_states=[_describe(services, context, name) for name in request.transactional_ids]
     )
+
+
+def _describe(services: Services, context: RequestContext, name: str) -> TransactionState:
+    describe = AclOperation.DESCRIBE
+    if not context.authorize(describe, ResourceType.TRANSACTIONAL_ID, name):
+        denied = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        return TransactionState(transactional_id=name, error_code=denied)
+    answer = describe_transaction(services.transactions, name)
+    shown = context.authorized(describe, ResourceType.TOPIC, (topic.topic for topic in answer.topics))
+    answer.topics = [topic for topic in answer.topics if topic.topic in shown]
+    return answer
 
 
 def error_response(

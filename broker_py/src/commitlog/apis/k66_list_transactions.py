@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.transactions.admin import list_transactions
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.messages.list_transactions_request import ListTransactionsRequest
@@ -20,7 +21,16 @@ from commitlog.wire.messages.list_transactions_response import ListTransactionsR
 def handle(
     services: Services, context: RequestContext, request: ListTransactionsRequest
 ) -> ListTransactionsResponse:
-    return list_transactions(services.transactions, request, services.now_ms())
+    answer = list_transactions(services.transactions, request, services.now_ms())
+    described = context.authorized(
+        AclOperation.DESCRIBE,
+        ResourceType.TRANSACTIONAL_ID,
+        (one.transactional_id for one in answer.transaction_states),
+    )
+    answer.transaction_states = [
+        one for one in answer.transaction_states if one.transactional_id in described
+    ]
+    return answer
 
 
 API = Api(ApiKey.LIST_TRANSACTIONS, 0, 1, handle)

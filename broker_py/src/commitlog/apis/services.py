@@ -105,6 +105,14 @@ class _Everything:
         return True
 
 
+# AclEntry.authorizationError
+AUTHORIZATION_ERRORS = {
+    ResourceType.TOPIC: ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+    ResourceType.GROUP: ErrorCode.GROUP_AUTHORIZATION_FAILED,
+    ResourceType.CLUSTER: ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
+    ResourceType.TRANSACTIONAL_ID: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    ResourceType.DELEGATION_TOKEN: ErrorCode.DELEGATION_TOKEN_AUTHORIZATION_FAILED,
+}
 EVERYTHING: Container[str] = _Everything()
 _ALL_OPERATIONS = {
     kind: sum(1 << operation for operation in operations) for kind, operations in SUPPORTED_OPERATIONS.items()
@@ -177,6 +185,11 @@ class RequestContext:
         return self.authorizer is None or self.authorize(
             operation, ResourceType.CLUSTER, CLUSTER_NAME, log_if_denied=log_if_denied
         )
+
+    def require(self, operation: AclOperation, resource_type: ResourceType, name: str) -> None:
+        """The authorization error of the resource's type for the whole request when who asks may not."""
+        if not self.authorize(operation, resource_type, name):
+            raise KafkaError(AUTHORIZATION_ERRORS[resource_type])
 
     def require_cluster(self, operation: AclOperation) -> None:
         """CLUSTER_AUTHORIZATION_FAILED for the whole request when who asks may not (KafkaApis'

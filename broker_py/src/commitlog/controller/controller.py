@@ -21,7 +21,7 @@ from commitlog.controller.channel import Connect
 from commitlog.controller.context import LeaderAndIsr, ReplicaAssignment, TopicPartition
 from commitlog.controller.core import ApiResult, ControllerCore
 from commitlog.controller.events import ControllerEvent, EventQueue
-from commitlog.controller.features import set_up_feature_znode
+from commitlog.controller.features import FeatureUpdate, set_up_feature_znode, update_features
 from commitlog.controller.fencing import ControllerMoved
 from commitlog.controller.isr_changes import IsrChanges
 from commitlog.controller.leader_elections import ElectionResult, ElectionType, LeaderElections, Trigger
@@ -354,6 +354,12 @@ class KafkaController:
     async def allocate_producer_ids(self, request: AllocateProducerIdsRequest) -> AllocateProducerIdsResponse:
         """The next block of producer ids; raises KafkaError NOT_CONTROLLER."""
         return await self._core.ask("AllocateProducerIds", partial(self._producer_ids.allocate, request))
+
+    async def update_features(
+        self, updates: Sequence[FeatureUpdate]
+    ) -> dict[str, tuple[ErrorCode, str | None]]:
+        """Change finalized features; raises KafkaError NOT_CONTROLLER."""
+        return await self._core.ask("UpdateFeatures", lambda: update_features(self._core, updates))
 
     async def alter_partition_reassignments(
         self, wanted: Mapping[TopicPartition, Sequence[int] | None]
