@@ -306,10 +306,17 @@ def test_help_and_version(main: object, capsys: pytest.CaptureFixture[str]) -> N
         ),
         (
             {
+                "security.protocol": "SASL_PLAINTEXT",
+                "sasl.mechanism": "PLAIN",
                 "sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required "
-                'username="u" password="p";'
+                'username="u" password="p\\"";',
             },
-            {"sasl.username": "u", "sasl.password": "p"},
+            {
+                "security.protocol": "SASL_PLAINTEXT",
+                "sasl.mechanism": "PLAIN",
+                "sasl.username": "u",
+                "sasl.password": 'p"',
+            },
         ),
         ({"max.poll.records": "5", "key.serializer": "x", "max.block.ms": "5"}, {}),
         ({"acks": "all"}, {"acks": "all"}),

@@ -379,8 +379,8 @@ def test_command_config(tmp_path: Path) -> None:
     settings = ClientSettings.load(str(path))
     assert (settings.client_id, settings.request_timeout_ms) == ("me", 5)
     assert settings.default_api_timeout_ms == 60_000
-    path.write_text("security.protocol=SSL")
-    with pytest.raises(ToolError, match=r"security\.protocol=SSL is not supported here"):
+    path.write_text("security.protocol=TLS")
+    with pytest.raises(ToolError, match=r"Invalid value TLS for configuration security\.protocol"):
         ClientSettings.load(str(path))
     path.write_text("request.timeout.ms=x")
     with pytest.raises(ToolError, match=r"Invalid value x for configuration request\.timeout\.ms"):

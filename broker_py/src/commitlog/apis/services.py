@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from commitlog.replication.replica_manager import ReplicaManager
     from commitlog.security.authorizer import AclAuthorizer
     from commitlog.security.client_quotas import ClientQuotas
+    from commitlog.security.delegation_tokens import DelegationTokens
     from commitlog.security.principal import KafkaPrincipal
     from commitlog.storage.disk import Disk
     from commitlog.storage.log_manager import LogManager
@@ -94,6 +95,7 @@ class Services:
     auto_topics: AutoTopics
     topic_configs: TopicConfigs
     quotas: ClientQuotas
+    tokens: DelegationTokens
     now_ms: Callable[[], int]
     rng: random.Random
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from commitlog.cli.topics_errors import ToolError
 from commitlog.config import properties
+from commitlog.security.client_security import ClientSecurity, ClientSecurityError, client_security
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.message import Request, Response
@@ -38,15 +39,17 @@ class ClientSettings:
     default_api_timeout_ms: int = 60_000
     retry_backoff_ms: int = 100
     connect_timeout_ms: int = 10_000
+    security: ClientSecurity | None = None
 
     @classmethod
     def load(cls, path: str | None) -> ClientSettings:
         if path is None:
             return cls()
         settings = properties.load(path)
-        protocol = settings.get("security.protocol", "PLAINTEXT")
-        if protocol != "PLAINTEXT":
-            raise ToolError(f"{path}: security.protocol={protocol} is not supported here, only PLAINTEXT is")
+        try:
+            security = client_security(settings)
+        except ClientSecurityError as error:
+            raise ToolError(f"{path}: {error}") from None
 
         def number(name: str, default: int) -> int:
             text = settings.get(name, str(default))
@@ -62,6 +65,7 @@ class ClientSettings:
             default_api_timeout_ms=number("default.api.timeout.ms", 60_000),
             retry_backoff_ms=number("retry.backoff.ms", 100),
             connect_timeout_ms=number("socket.connection.setup.timeout.ms", 10_000),
+            security=security,
         )
 
 
@@ -158,6 +162,9 @@ class Cluster:
                     return connection
                 try:
                     self._connections[address] = await self._open(address)
+                except PermissionError as error:
+                    # Trying again would not make a wrong password or certificate right.
+                    raise ToolError(str(error)) from None
                 except (OSError, TimeoutError):
                     self._warn(address)
                 else:
@@ -170,6 +177,7 @@ class Cluster:
             self._settings.client_id,
             connect_timeout_ms=self._settings.connect_timeout_ms,
             request_timeout_ms=self._settings.request_timeout_ms,
+            security=self._settings.security,
         )
 
     def _warn(self, address: Address) -> None:

@@ -15,6 +15,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from commitlog.cli.topics_errors import ToolError
+from commitlog.security.client_security import (
+    ClientSecurityError,
+    client_login_module,
+    security_protocol,
+)
+from commitlog.security.keystores import StoreError, key_material, trusted_certificates
+from commitlog.security.sasl_client import LoginError, SaslLogin
+from commitlog.security.tls import openssl_name
 
 if TYPE_CHECKING:
     import confluent_kafka
@@ -26,7 +34,6 @@ _RENAMED = {
     "receive.buffer.bytes": "socket.receive.buffer.bytes",
     "max.request.size": "message.max.bytes",
     "fetch.max.wait.ms": "fetch.wait.max.ms",
-    "ssl.truststore.location": "ssl.ca.location",
     "ssl.protocol": None,
 }
 _WITHOUT_COUNTERPART = frozenset(
@@ -59,8 +66,8 @@ _ASSIGNORS = {
     "RoundRobinAssignor": "roundrobin",
     "CooperativeStickyAssignor": "cooperative-sticky",
 }
+_SECURITY = ("ssl.", "sasl.", "security.protocol")
 _OFFSET_RESETS = {"none": "error"}
-_JAAS = re.compile(r'(username|password)="([^"]*)"')
 _LIBRDKAFKA_LINE = re.compile(r"\w+ \[[^]]*\](?: \[thrd:[^]]*\])?: (.*?)(?: \(after .*)?$")
 SAID_MAX = 1000
 _NO_SUCH = re.compile(r'No such configuration property: "([^"]+)"')
@@ -132,9 +139,9 @@ def _make(client: Callable[..., C], settings: Mapping[str, str], callbacks: Mapp
             del translated[unknown[1]]
 
 
-def translate(settings: Mapping[str, str]) -> dict[str, str]:
+def translate(settings: Mapping[str, str]) -> dict[str, Any]:
     """librdkafka's name and value for each setting of the Java clients."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for name, value in settings.items():
         if name in _WITHOUT_COUNTERPART:
             continue
@@ -145,10 +152,56 @@ def translate(settings: Mapping[str, str]) -> dict[str, str]:
         elif name == "partition.assignment.strategy":
             names = (each.strip().rpartition(".")[2] for each in value.split(","))
             found[name] = ",".join(_ASSIGNORS.get(each, each) for each in names)
-        elif name == "sasl.jaas.config":
-            found.update({f"sasl.{field}": text for field, text in _JAAS.findall(value)})
-        else:
+        elif not name.startswith(_SECURITY):
             renamed = _RENAMED.get(name, name)
             if renamed is not None:
                 found[renamed] = value
+    return {**found, **_security(settings)}
+
+
+def _security(settings: Mapping[str, str]) -> dict[str, Any]:
+    """Stores, JAAS entry and mechanism in librdkafka's words; keys pass in memory."""
+    try:
+        protocol = security_protocol(settings)
+        if protocol == "PLAINTEXT":
+            return {}
+        found: dict[str, Any] = {"security.protocol": protocol}
+        if protocol.endswith("SSL"):
+            found.update(_tls(settings))
+        if protocol.startswith("SASL_"):
+            found.update(_login(settings))
+    except (ClientSecurityError, StoreError, LoginError) as error:
+        raise ToolError(str(error)) from None
     return found
+
+
+def _tls(settings: Mapping[str, str]) -> dict[str, str]:
+    algorithm = settings.get("ssl.endpoint.identification.algorithm", "https")
+    found = {"ssl.endpoint.identification.algorithm": algorithm.lower() or "none"}
+    trusted = trusted_certificates(settings.get)
+    if trusted is not None:
+        found["ssl.ca.pem"] = trusted
+    material = key_material(settings.get)
+    if material is not None:
+        found.update({"ssl.key.pem": material.key, "ssl.certificate.pem": material.chain})
+        if material.password is not None:
+            found["ssl.key.password"] = material.password
+    if "ssl.cipher.suites" in settings:
+        suites = settings["ssl.cipher.suites"].split(",")
+        found["ssl.cipher.suites"] = ":".join(openssl_name(suite.strip()) for suite in suites)
+    return found
+
+
+def _login(settings: Mapping[str, str]) -> dict[str, Any]:
+    mechanism = settings.get("sasl.mechanism", "GSSAPI")
+    module = client_login_module(settings)
+    login = SaslLogin(mechanism, module, settings.get("sasl.oauthbearer.token.endpoint.url"))
+    if mechanism == "OAUTHBEARER":
+        return {"sasl.mechanism": mechanism, "oauth_cb": lambda config: login.fresh_token()}
+    if module.options.get("tokenauth", "").lower() == "true":
+        raise ToolError("librdkafka, which the console tools use, cannot log in with a delegation token")
+    return {
+        "sasl.mechanism": mechanism,
+        "sasl.username": module.options["username"],
+        "sasl.password": module.options["password"],
+    }

@@ -109,6 +109,15 @@ class SaslLogin:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(None, _fetch_token, self._token_endpoint, self._options)
 
+    def fresh_token(self) -> tuple[str, float, str, dict[str, str]]:
+        """Token, when it expires (s), principal and extensions, as librdkafka asks for them; may block."""
+        if self._token_endpoint is None:
+            token = unsecured_token(self._options, time.time())
+        else:
+            token = _fetch_token(self._token_endpoint, self._options)
+        claims = oauthbearer.split_token(token)[1]
+        return token, float(claims["exp"]), str(claims.get("sub", "")), _extensions(self._options)
+
 
 async def _exchange(connection: Sender, token: bytes) -> Any:
     version = await connection.choose_version(SaslAuthenticateRequest.API_KEY)

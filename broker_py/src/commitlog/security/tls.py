@@ -79,7 +79,7 @@ def _limit(context: ssl.SSLContext, protocols: Sequence[str], ciphers: Sequence[
     context.minimum_version, context.maximum_version = min(known), max(known)
     if not ciphers:
         return
-    older = [_openssl_name(name) for name in ciphers if not name.startswith(_TLS_1_3)]
+    older = [openssl_name(name) for name in ciphers if not name.startswith(_TLS_1_3)]
     if not older:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         return
@@ -91,7 +91,7 @@ def _limit(context: ssl.SSLContext, protocols: Sequence[str], ciphers: Sequence[
         raise StoreError("ssl.cipher.suites", f"{','.join(ciphers)}: OpenSSL knows none of them") from None
 
 
-def _openssl_name(name: str) -> str:
+def openssl_name(name: str) -> str:
     """TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 is ECDHE-RSA-AES256-GCM-SHA384; OpenSSL's names pass."""
     if not name.startswith("TLS_"):
         return name

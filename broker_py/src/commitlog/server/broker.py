@@ -161,7 +161,7 @@ class Broker:
         await self._start_authorizer()
         self._started["security"] = self._security.stop
         self._security.config_changed()
-        await self._security.start()
+        await self._security.start(lambda: self._controller.is_active)
         await self._log_manager.load()
         self._started["log manager"] = self._log_manager.shutdown
         self._log_manager.start()
@@ -307,6 +307,7 @@ class Broker:
             auto_topics=self._auto_topics,
             topic_configs=self._topic_configs,
             quotas=self._quotas,
+            tokens=self._security.tokens,
             now_ms=now_ms,
             rng=rng,
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from commitlog.security.credentials import CredentialCache
+from commitlog.security.delegation_tokens import DelegationTokens, TokenSettings
 from commitlog.server.listener_security import InterBrokerSecurity, ListenerSecurity
 from commitlog.wire.client import BrokerConnection
 
@@ -27,8 +28,18 @@ class BrokerSecurity:
     def __init__(self, config: BrokerConfig, coordination: Coordination, now_ms: Callable[[], int]) -> None:
         self._config = config
         self.credentials = CredentialCache(coordination)
+        self.tokens = DelegationTokens(
+            coordination,
+            TokenSettings(
+                config.delegation_token_secret_key,
+                config.delegation_token_max_lifetime_ms,
+                config.delegation_token_expiry_time_ms,
+                config.delegation_token_expiry_check_interval_ms,
+            ),
+            now_ms=now_ms,
+        )
         self.listeners = {
-            one.name: ListenerSecurity(config, one, self.credentials, now_ms)
+            one.name: ListenerSecurity(config, one, self.credentials, now_ms, self.tokens.account)
             for one in config.listeners
             if one.protocol != PLAINTEXT
         }
@@ -40,12 +51,14 @@ class BrokerSecurity:
             if protocols.get(name, PLAINTEXT) != PLAINTEXT
         }
 
-    async def start(self) -> None:
+    async def start(self, is_controller: Callable[[], bool]) -> None:
         await self.credentials.load_all()
+        await self.tokens.start(is_controller)
         for listener in self.listeners.values():
             await listener.start()
 
     async def stop(self) -> None:
+        await self.tokens.stop()
         for listener in self.listeners.values():
             await listener.stop()
 
