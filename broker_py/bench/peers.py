@@ -223,9 +223,14 @@ async def _create(peer: Peer, topic: str, partitions: int, factor: int, configs:
         answer = await connection.send(request)
         if answer.topics[0].error_code:
             raise RuntimeError(f"{peer.name}: creating {topic} failed with {answer.topics[0].error_code}")
-        await _led(connection, topic, partitions)
     finally:
         connection.close()
+    for address in peer.addresses:
+        connection = await _open(address)
+        try:
+            await _led(connection, topic, partitions)
+        finally:
+            connection.close()
 
 
 async def _open(address: tuple[str, int]) -> BrokerConnection:
@@ -257,7 +262,7 @@ async def _led(connection: BrokerConnection, topic: str, partitions: int) -> Non
 def create_topic(
     peer: Peer, topic: str, partitions: int = 1, factor: int = 1, configs: dict[str, str] | None = None
 ) -> None:
-    """Create a topic and wait until every partition has a leader."""
+    """Create a topic and wait until every broker knows a leader of every partition."""
     asyncio.run(_create(peer, topic, partitions, factor, configs or {}))
 
 

@@ -7,11 +7,13 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import random
 import socket
 import struct
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +23,8 @@ from commitlog.server import connection as connection_module
 from commitlog.server.connection import BUSY_BUFFER_BYTES, IDLE_BUFFER_BYTES, CloseConnection, Connection
 from commitlog.server.connection_quotas import ConnectionLimits, ConnectionQuotas
 from commitlog.server.listener import SocketListener
-from commitlog.wire.regions import FileRegion
+from commitlog.storage.disk import LocalDisk
+from commitlog.wire.regions import FileRegion, ReadableFile
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -296,25 +299,48 @@ def test_a_waiting_request_of_a_client_that_went_away_is_abandoned(run: Run) -> 
     run(main())
 
 
-def test_file_regions_are_sent_byte_for_byte(run: Run) -> None:
-    file = MemoryFile(random.Random(1).randbytes(3_000_000))
+def memory_file(data: bytes, directory: Path) -> ReadableFile:
+    return MemoryFile(data)
+
+
+def real_file(data: bytes, directory: Path) -> ReadableFile:
+    path = directory / "00000000000000000000.log"
+    path.write_bytes(data)
+    return LocalDisk().open(str(path))
+
+
+@pytest.mark.parametrize("make", [memory_file, real_file])
+def test_file_regions_are_sent_byte_for_byte(
+    run: Run, tmp_path: Path, make: Callable[[bytes, Path], ReadableFile]
+) -> None:
+    data = random.Random(1).randbytes(3_000_000)
+    file = make(data, tmp_path)
     script = Script()
-    parts = [struct.pack(">i", 2_900_000 + 8), b"head", FileRegion(file, 50_000, 2_900_000), b"tail"]
-    script.regions[b"fetch"] = parts
+    large = [struct.pack(">i", 2_900_000 + 8), b"head", FileRegion(file, 50_000, 2_900_000), b"tail"]
+    script.regions[b"large"] = large
+    small = [struct.pack(">i", 1_000 + 70_000), FileRegion(file, 7, 1_000), FileRegion(file, 9, 70_000)]
+    script.regions[b"small"] = small
 
     async def main() -> None:
         async with Server(script) as server:
             reader, writer = await server.connect()
-            writer.write(frame(b"fetch") + frame(b"next"))
-            assert await reply(reader) == b"head" + file.data[50_000:2_950_000] + b"tail"
-            assert await reply(reader) == b"next"
+            for _ in range(3):
+                # The second large region meets bytes that the transport still holds, or an empty transport.
+                writer.write(frame(b"large") + frame(b"next") + frame(b"small") + frame(b"large"))
+                assert await reply(reader) == b"head" + data[50_000:2_950_000] + b"tail"
+                assert await reply(reader) == b"next"
+                assert await reply(reader) == data[7:1_007] + data[9:70_009]
+                assert await reply(reader) == b"head" + data[50_000:2_950_000] + b"tail"
 
     run(main())
 
 
-def test_a_client_that_does_not_read_is_not_read_from(run: Run) -> None:
+@pytest.mark.parametrize("make", [memory_file, real_file])
+def test_a_client_that_does_not_read_is_not_read_from(
+    run: Run, tmp_path: Path, make: Callable[[bytes, Path], ReadableFile]
+) -> None:
     """Files are read, and further requests looked at, no faster than the client takes the answers."""
-    file = MemoryFile(bytes(64_000_000))
+    file = make(bytes(64_000_000), tmp_path)
     script = Script()
     script.regions[b"fetch"] = [struct.pack(">i", 64_000_000), FileRegion(file, 0, 64_000_000)]
 
@@ -325,13 +351,53 @@ def test_a_client_that_does_not_read_is_not_read_from(run: Run) -> None:
             connection = await server.connection()
             await until(lambda: connection._write_paused)
             # Whatever the sockets hold: far less than one answer, and the second request has not begun.
-            assert file.read < 32_000_000
+            if isinstance(file, MemoryFile):
+                assert file.read < 32_000_000
             assert len(script.seen) == 1
             for _ in range(2):
                 assert len(await reply(reader)) == 64_000_000
             assert 2 <= len(script.seen) <= 3
 
     run(main())
+
+
+def test_a_client_that_goes_away_within_a_file_leaves_nothing_open(run: Run, tmp_path: Path) -> None:
+    script = Script()
+    file = real_file(bytes(64_000_000), tmp_path)
+    script.regions[b"fetch"] = [struct.pack(">i", 64_000_000), FileRegion(file, 0, 64_000_000)]
+
+    async def main() -> None:
+        async with Server(script) as server:
+            _, writer = await asyncio.open_connection("127.0.0.1", server.listener.port)
+            descriptors = len(os.listdir("/proc/self/fd"))
+            writer.write(frame(b"fetch"))
+            connection = await server.connection()
+            await until(lambda: connection._write_paused)
+            assert len(os.listdir("/proc/self/fd")) == descriptors + 1
+            writer.transport.abort()
+            await until(lambda: not list(server.listener.connections()))
+            # Both ends of the connection, and what the file was sent through.
+            await until(lambda: len(os.listdir("/proc/self/fd")) == descriptors - 2)
+
+    run(main())
+
+
+def test_a_file_that_became_shorter_while_it_was_sent_closes_the_connection(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = Script()
+    file = real_file(bytes(100_000), tmp_path)
+    script.regions[b"fetch"] = [struct.pack(">i", 200_000), FileRegion(file, 0, 200_000)]
+
+    async def main() -> None:
+        async with Server(script) as server:
+            reader, writer = await server.connect()
+            writer.write(frame(b"fetch"))
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+                await reply(reader)
+
+    run(main())
+    assert "are gone" in caplog.text
 
 
 class FailingFile(MemoryFile):

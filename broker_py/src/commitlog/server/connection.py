@@ -14,9 +14,10 @@ Kafka's mute. A client over its quota is muted in the same way for as long as it
 has sent meanwhile waits, up to what the buffer holds. What all buffers have grown by together is bounded, too
 (queued.max.request.bytes): a connection for whose request there is no room is not read until there is.
 
-Responses are sent in order. What one wake-up produced goes to the transport in one write. File regions
-are read in bounded pieces, no faster than the peer takes them; until the response is with the transport,
-no further request is looked at.
+Responses are sent in order. What one wake-up produced goes to the transport in one write. Large file
+regions go past the transport, by sendfile (file_sender); small ones, and all of them where that is not
+possible, are read in bounded pieces, no faster than the peer takes them. Until the response is sent or with
+the transport, no further request is looked at.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Protocol, cast
 
 from commitlog.security.principal import ANONYMOUS
+from commitlog.server.file_sender import LEAST_BYTES, FileSender, RegionEnded
 from commitlog.wire.regions import FileRegion
 
 if TYPE_CHECKING:
@@ -113,7 +115,10 @@ class Connection(asyncio.BufferedProtocol):
         "_owner",
         "_pending",
         "_reading_paused",
+        "_requests",
         "_reserved",
+        "_sender",
+        "_sends_files",
         "_small_frames",
         "_start",
         "_transport",
@@ -154,6 +159,8 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = False
         self._out: deque[Chunk] = deque()
         self._out_bytes = 0
+        self._sends_files = False
+        self._sender: FileSender | None = None
         self.admitted = False
         self.client_host = ""
         self.client_port = -1
@@ -183,6 +190,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self._out.clear()
+        if self._sender is not None:
+            self._sender.close()
         if self._pending is not None:
             self._pending.abandon()
         if self._muted is not None:
@@ -232,7 +241,7 @@ class Connection(asyncio.BufferedProtocol):
         """The peer has taken some of what waits to be sent since this was asked last."""
         if self._transport is None or not (self._write_paused or self._out):
             return False
-        before, self._unsent = self._unsent, self._transport.get_write_buffer_size()
+        before, self._unsent = self._unsent, self._transport.get_write_buffer_size() + sum(map(len, self._out))
         return before != self._unsent
 
     def mute(self, seconds: float) -> None:
@@ -424,10 +433,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _queue(self, response: Sequence[Chunk]) -> None:
         for chunk in response:
-            size = chunk.size if isinstance(chunk, FileRegion) else len(chunk)
+            size = len(chunk)
             if size:
                 self._out.append(chunk)
                 self._out_bytes += size
+                if size >= LEAST_BYTES and isinstance(chunk, FileRegion) and chunk.file.fileno() >= 0:
+                    self._sends_files = True
 
     def _flush(self) -> None:
         """Hand queued chunks to the transport while it takes them."""
@@ -438,6 +449,8 @@ class Connection(asyncio.BufferedProtocol):
             if self._closing:
                 out.clear()
                 break
+            if self._sends_files and self._send_past_transport():
+                return
             if not isinstance(out[0], FileRegion):
                 transport.write(self._gather_bytes())
                 continue
@@ -447,6 +460,34 @@ class Connection(asyncio.BufferedProtocol):
             transport.write(data)
         if not out:
             self._out_bytes = 0
+
+    def _send_past_transport(self) -> bool:
+        """Send what is queued by sendfile; False when it has to go through the transport."""
+        self._sends_files = False
+        transport = self._transport
+        assert transport is not None
+        if transport.get_write_buffer_size():
+            return False
+        if self._sender is None:
+            self._sender = FileSender.of(transport, self.resume_writing, self._send_failed)
+            if self._sender is None:
+                return False
+        try:
+            self._write_paused = not self._sender.send(self._out)
+        except (OSError, RegionEnded) as error:
+            self._send_failed(error)
+        if not self._out:
+            self._out_bytes = 0
+        return True
+
+    def _send_failed(self, error: Exception) -> None:
+        """Half of the answer may have been sent, so nothing can follow it."""
+        if isinstance(error, RegionEnded):
+            log.error("Closing socket for %s: %s", self.connection_id, error)
+        else:
+            log.debug("Closing socket for %s: %s", self.connection_id, error)
+        self._out.clear()
+        self.abort()
 
     def _gather_bytes(self) -> bytes | bytearray | memoryview:
         """The chunks up to the next file region, as one write."""
