@@ -148,6 +148,35 @@ async def test_a_response_larger_than_the_scratch_buffer_between_small_ones(size
         connection.close()
 
 
+async def test_records_stay_what_they_are_while_somebody_holds_them() -> None:
+    """The buffer of a large response is used again, but for the next response only when it is free."""
+    async with broker() as fake:
+        fills = iter(range(100))
+
+        def answer(correlation_id: int, version: int, request: Request[Any]) -> bytes:
+            records = bytes([next(fills)]) * 300_000
+            partitions = [PartitionData(records=records)]
+            response = FetchResponse(responses=[FetchableTopicResponse(topic="t", partitions=partitions)])
+            return whole(response, version, correlation_id)
+
+        fake.answer = answer
+        connection = await connect(fake)
+
+        async def records() -> memoryview:
+            found = (await connection.send(FetchRequest(), 4)).responses[0].partitions[0].records
+            assert isinstance(found, memoryview)
+            return found
+
+        held = [await records() for _ in range(3)]
+        assert [set(one) for one in held] == [{0}, {1}, {2}]
+        await records()
+        assert [set(one) for one in held] == [{0}, {1}, {2}]
+        del held
+        buffers = {id((await records()).obj) for _ in range(3)}
+        assert len(buffers) == 1
+        connection.close()
+
+
 async def test_bytes_that_come_one_by_one() -> None:
     async with broker() as fake:
         connection = await connect(fake)

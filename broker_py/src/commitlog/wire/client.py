@@ -3,7 +3,7 @@
 
 Used by follower fetchers, the controller's channel, AlterPartition and the tools. It never retries and
 never reconnects: whoever owns it knows what a failure means. A response's record data are views into a
-buffer that belongs to that response alone.
+buffer that nothing else is received into while anybody holds such a view.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ _SESSION_SHARE = 0.85
 """A session is renewed after this part of its life, at the latest with the next request."""
 _LOGIN_KEYS = frozenset((17, 36))
 _SIZE_BYTES = 4
+_SPARE_MOST_BYTES = 16 * 1024 * 1024
+"""The largest buffer that a connection keeps for the next large response: replica.fetch.response.max.bytes and
+some more."""
+_SPARE_STEP_BYTES = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class _ResponseFrames(asyncio.BufferedProtocol):
         self._on_lost = on_lost
         self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
         self._filled = 0
+        self._spare = bytearray()
         self._large: memoryview | None = None
         self._large_filled = 0
         self.writable = asyncio.Event()
@@ -95,10 +100,27 @@ class _ResponseFrames(asyncio.BufferedProtocol):
             self._move_to_front(start - _SIZE_BYTES)
             return
         have = self._filled - start
-        self._large = memoryview(bytearray(size))
+        self._large = self._room(size)
         self._large[:have] = self._scratch[start : self._filled]
         self._large_filled = have
         self._filled = 0
+
+    def _room(self, size: int) -> memoryview:
+        """A buffer for a large frame: that of the one before, when nobody holds a view of it any more.
+
+        New memory costs a follower of a busy leader as much as checking the records does.
+        """
+        if len(self._spare) >= size:
+            try:
+                self._spare.append(0)  # refused while there are views
+                self._spare.pop()
+                return memoryview(self._spare)[:size]
+            except BufferError:
+                return memoryview(bytearray(size))
+        if size > _SPARE_MOST_BYTES:
+            return memoryview(bytearray(size))
+        self._spare = bytearray(-(-size // _SPARE_STEP_BYTES) * _SPARE_STEP_BYTES)
+        return memoryview(self._spare)[:size]
 
     def _move_to_front(self, start: int) -> None:
         left = self._filled - start
