@@ -241,7 +241,8 @@ class Connection(asyncio.BufferedProtocol):
         """The peer has taken some of what waits to be sent since this was asked last."""
         if self._transport is None or not (self._write_paused or self._out):
             return False
-        before, self._unsent = self._unsent, self._transport.get_write_buffer_size() + sum(map(len, self._out))
+        before = self._unsent
+        self._unsent = self._transport.get_write_buffer_size() + sum(map(len, self._out))
         return before != self._unsent
 
     def mute(self, seconds: float) -> None:

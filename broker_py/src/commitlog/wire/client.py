@@ -30,8 +30,7 @@ _SESSION_SHARE = 0.85
 _LOGIN_KEYS = frozenset((17, 36))
 _SIZE_BYTES = 4
 _SPARE_MOST_BYTES = 16 * 1024 * 1024
-"""The largest buffer that a connection keeps for the next large response: replica.fetch.response.max.bytes and
-some more."""
+"""The largest buffer that is kept for the next large response: replica.fetch.response.max.bytes and more."""
 _SPARE_STEP_BYTES = 1024 * 1024
 
 
