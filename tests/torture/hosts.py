@@ -132,13 +132,13 @@ class Cluster:
             return f"ZooKeeper: {error!r}"
         return ""
 
-    def wait_healthy(self, deadline_s: float, meanwhile: Callable[[], None] = lambda: None) -> str:
+    def wait_healthy(self, deadline_s: float, meanwhile: Callable[[str], None] = lambda trouble: None) -> str:
         """Wait until nothing is wrong; what still is, at the deadline."""
         deadline = time.monotonic() + deadline_s
         while trouble := self.trouble():
             if time.monotonic() > deadline:
                 return trouble
-            meanwhile()
+            meanwhile(trouble)
             time.sleep(0.5)
         return ""
 

@@ -123,7 +123,7 @@ class Attack:
 
     def recover(self) -> str:
         """Wait until the cluster is as good as new; what is wrong when it never is."""
-        return self._cluster.wait_healthy(HEALTHY_S, lambda: self._meanwhile("recovering"))
+        return self._cluster.wait_healthy(HEALTHY_S, lambda trouble: self._meanwhile(f"recovering: {trouble}"))
 
     def heal(self) -> str:
         """Undo whatever may be wrong, in the order in which one hinders the other."""

@@ -448,3 +448,19 @@ async def test_trees_are_made_and_deleted(world: World) -> None:
     assert await delete_recursively(client, "/a")
     assert await client.exists("/a") is None
     assert not await delete_recursively(client, "/a")
+
+
+async def test_a_session_is_ended_from_another_one(world: World) -> None:
+    """What a broker does with that of the process before it."""
+    earlier, later = await world.client(), await world.client()
+    states, watched = Recorder(), Recorder()
+    earlier.add_session_listener(states)
+    await earlier.create("/mine", b"", ephemeral=True)
+    await later.exists("/mine", watch=watched)
+    ticket = earlier.session_ticket
+    await later.end_session(ticket)
+    assert (await watched.first()).type is EventType.DELETED
+    assert await later.exists("/mine") is None
+    await states.wait(lambda seen: SessionState.EXPIRED in seen)
+    await later.end_session(ticket)
+    assert later.connected

@@ -134,7 +134,7 @@ class SimulatedDisk:
 
     # -- Disk
 
-    def open(self, path: str, *, create: bool = False) -> SimulatedFile:
+    def open(self, path: str, *, create: bool = False, private: bool = False) -> SimulatedFile:
         path = self._enter("open", path)
         if path not in self._entries:
             if not create:
@@ -219,6 +219,9 @@ class SimulatedDisk:
             raise _error(errno.ENOENT, path)
         inode = self._entries[path]
         return self._now_ms() if inode is None else inode.mtime_ms
+
+    def incarnation(self, path: str) -> str:
+        return path
 
     def free_bytes(self, path: str) -> tuple[int, int]:
         self._need_dir(self._enter("free_bytes", path))

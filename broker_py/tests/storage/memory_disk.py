@@ -109,7 +109,7 @@ class MemoryDisk:
             inode.data = bytearray(inode.synced)
         return other
 
-    def open(self, path: str, *, create: bool = False) -> MemoryFile:
+    def open(self, path: str, *, create: bool = False, private: bool = False) -> MemoryFile:
         self.check(path)
         if path not in self.files:
             if not create:
@@ -173,6 +173,9 @@ class MemoryDisk:
 
     def mtime_ms(self, path: str) -> int:
         return self.files[path].mtime_ms
+
+    def incarnation(self, path: str) -> str:
+        return path
 
     def free_bytes(self, path: str) -> tuple[int, int]:
         return 2**40, 2**40 if self.space is None else self.space

@@ -203,6 +203,10 @@ class Coordination(Protocol):
         created."""
 
     @property
+    def session_ticket(self) -> bytes:
+        """What ends the current session from anywhere, with `end_session`; to be kept as a secret."""
+
+    @property
     def connected(self) -> bool:
         """Whether operations can be answered at this moment."""
 
@@ -213,6 +217,10 @@ class Coordination(Protocol):
     async def close(self) -> None:
         """End the session at once, so that its ephemeral znodes go without waiting for the timeout.
         Idempotent."""
+
+    async def end_session(self, ticket: bytes) -> None:
+        """End a session of an earlier process that did not close it: what is ephemeral of it goes at once.
+        No error when it is over already. Raises CoordinationTimeout when nobody answers."""
 
     def add_session_listener(self, listener: SessionListener) -> None:
         """Have `listener` called on the loop at every change of the session's state."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NoNodeError, RolledBackError, RuntimeInconsistency
-from kazoo.handlers.threading import SequentialThreadingHandler
+from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 from kazoo.protocol import serialization as kazoo_messages
 from kazoo.protocol.states import KazooState, WatchedEvent, ZnodeStat
 from kazoo.security import OPEN_ACL_UNSAFE
@@ -101,8 +101,35 @@ class KazooCoordination(BaseClient):
         self._in_flight = asyncio.Semaphore(max_in_flight_requests)
         self._outstanding: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._password = b""
 
     # The session
+
+    @property
+    def session_ticket(self) -> bytes:
+        return f"{self._session_id:x}:{self._password.hex()}".encode()
+
+    async def end_session(self, ticket: bytes) -> None:
+        session_id, _, password = ticket.decode().partition(":")
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._end_session, int(session_id, 16), bytes.fromhex(password))
+
+    def _end_session(self, session_id: int, password: bytes) -> None:
+        """Attach to it and close it. If it is over, ZooKeeper gives us another one, which is closed too."""
+        client = KazooClient(
+            hosts=self._hosts,
+            timeout=self._connection_timeout_ms / 1000,
+            client_id=(session_id, password),
+            handler=_InlineHandler(),
+            logger=logging.getLogger("commitlog.coordination.kazoo"),
+        )
+        try:
+            client.start(self._connection_timeout_ms / 1000)
+        except KazooTimeoutError as error:
+            raise CoordinationTimeout(f"cannot reach ZooKeeper at {self._hosts}: {error}") from None
+        finally:
+            client.stop()
+            client.close()
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -161,14 +188,14 @@ class KazooCoordination(BaseClient):
             log.debug("The event loop closed before a ZooKeeper event could be handed over")
 
     def _on_kazoo_state(self, state: str) -> None:
-        self._post(self._on_state, state, self._client._session_id or 0)
+        self._post(self._on_state, state, self._client._session_id or 0, self._client._session_passwd or b"")
 
-    def _on_state(self, state: str, session_id: int) -> None:
+    def _on_state(self, state: str, session_id: int, password: bytes) -> None:
         if self._closed:
             return
         if state == KazooState.CONNECTED:
             same_session = session_id == self._session_id
-            self._session_id = session_id
+            self._session_id, self._password = session_id, password
             self._connected.set()
             if same_session:
                 self._rearm()

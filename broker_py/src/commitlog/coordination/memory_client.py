@@ -130,6 +130,15 @@ class MemoryCoordination(BaseClient):
         if not self._cut_off and self._ensemble.available:
             self._ensemble.close_session(self._session_id)
 
+    @property
+    def session_ticket(self) -> bytes:
+        return str(self._session_id).encode()
+
+    async def end_session(self, ticket: bytes) -> None:
+        if self._cut_off or not self._ensemble.available:
+            raise CoordinationTimeout("cannot reach ZooKeeper at memory")
+        self._ensemble.expire(int(ticket))
+
     async def _flush(self) -> None:
         """Requests that were sent before the close are still done, as on a socket."""
         if self._pending:

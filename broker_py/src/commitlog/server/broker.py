@@ -55,6 +55,7 @@ from commitlog.server.connection_quotas import ConnectionQuotas
 from commitlog.server.controlled_shutdown import controlled_shutdown
 from commitlog.server.controller_client import ControllerClient
 from commitlog.server.dispatch import Dispatcher
+from commitlog.server.earlier_session import EarlierSession
 from commitlog.server.errors import StartupError
 from commitlog.server.listener import SocketListener
 from commitlog.server.log_dir_events import LogDirEvents
@@ -162,6 +163,11 @@ class Broker:
         self._started["security"] = self._security.stop
         self._security.config_changed()
         await self._security.start(lambda: self._controller.is_active)
+        self._log_manager.lock()
+        self._session_file = EarlierSession(
+            self._disk, self._coordination, self._log_manager.online_log_dirs[0]
+        )
+        await self._session_file.end()
         await self._log_manager.load()
         self._started["log manager"] = self._log_manager.shutdown
         self._log_manager.start()
@@ -335,6 +341,7 @@ class Broker:
     async def _register(self) -> None:
         registrar = BrokerRegistrar(self._coordination, self.config.zookeeper_session_timeout_ms)
         self.epoch = await registrar.register(self._registration())
+        self._session_file.note()
         self._replicas.broker_epoch = self.epoch
         self._controller.broker_epoch = self.epoch
         self._coordination.add_session_listener(self._session_changed)
@@ -402,6 +409,7 @@ class Broker:
                 await self._controller.on_session_expired()
                 await self._coordination.wait_connected()
                 self.epoch = await registrar.register(self._registration())
+                self._session_file.note()
                 self._replicas.broker_epoch = self.epoch
                 await self._controller.on_session_restored(self.epoch)
             except StartupError as error:
@@ -502,6 +510,7 @@ class Broker:
         if self._resession is not None:
             self._resession.cancel()
             await asyncio.gather(self._resession, return_exceptions=True)
+        self._session_file.forget()
 
 
 def _loop_ms() -> int:

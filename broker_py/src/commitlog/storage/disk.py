@@ -59,8 +59,9 @@ class Lock(Protocol):
 class Disk(Protocol):
     """A file system."""
 
-    def open(self, path: str, *, create: bool = False) -> File:
-        """Open for reading and writing; FileNotFoundError unless it exists or create is set."""
+    def open(self, path: str, *, create: bool = False, private: bool = False) -> File:
+        """Open for reading and writing; FileNotFoundError unless it exists or create is set. Private: when it
+        is made, for its owner only."""
 
     def exists(self, path: str) -> bool:
         """Is there a file or directory?"""
@@ -94,6 +95,10 @@ class Disk(Protocol):
 
     def mtime_ms(self, path: str) -> int:
         """Last modification, milliseconds since the epoch."""
+
+    def incarnation(self, path: str) -> str:
+        """Names this very file since the machine was started: a copy of it has another one, and so has the
+        same file after a restart of the machine, or on a clone of it. Empty where that cannot be told."""
 
     def free_bytes(self, path: str) -> tuple[int, int]:
         """(total, usable) bytes of the file system that holds path."""
@@ -203,9 +208,9 @@ class LocalLock:
 class LocalDisk:
     """This machine's file system."""
 
-    def open(self, path: str, *, create: bool = False) -> LocalFile:
+    def open(self, path: str, *, create: bool = False, private: bool = False) -> LocalFile:
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-        return LocalFile(path, os.open(path, flags, 0o644))
+        return LocalFile(path, os.open(path, flags, 0o600 if private else 0o644))
 
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
@@ -251,6 +256,14 @@ class LocalDisk:
 
     def mtime_ms(self, path: str) -> int:
         return os.stat(path).st_mtime_ns // 1_000_000
+
+    def incarnation(self, path: str) -> str:
+        stat = os.stat(path)
+        try:
+            boot = self.read_bytes("/proc/sys/kernel/random/boot_id").decode().strip()
+        except OSError:
+            boot = ""
+        return f"{boot}/{stat.st_dev}/{stat.st_ino}" if boot else ""
 
     def free_bytes(self, path: str) -> tuple[int, int]:
         stat = os.statvfs(path)

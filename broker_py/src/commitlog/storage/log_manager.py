@@ -98,6 +98,7 @@ class LogManager:
             self.all_logs, self._files, dedupe_buffer_size=settings.cleaner_dedupe_buffer_size, now_ms=now_ms
         )
         self._checkpoint_due = False
+        self._locked = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # ---- what there is
@@ -129,13 +130,19 @@ class LogManager:
 
     # ---- start
 
-    async def load(self) -> None:
-        """Lock every directory, check meta.properties, load and recover all logs. Raises StorageError."""
-        self._loop = asyncio.get_running_loop()
+    def lock(self) -> None:
+        """Lock every directory and check meta.properties: then nobody else has them. Raises StorageError."""
+        self._locked = True
         for log_dir in self._dirs.values():
             self._open_dir(log_dir)
         if not self.online_log_dirs:
             raise StorageError(f"None of the log.dirs can be used: {self._failures()}")
+
+    async def load(self) -> None:
+        """Load and recover all logs, after locking what was not locked yet. Raises StorageError."""
+        self._loop = asyncio.get_running_loop()
+        if not self._locked:
+            self.lock()
         await asyncio.gather(*(self._load_dir(d) for d in self._dirs.values() if d.online))
         if not self.online_log_dirs:
             raise StorageError(f"All of the log.dirs have failed while loading: {self._failures()}")
