@@ -20,6 +20,9 @@ from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.create_delegation_token_request import CreateDelegationTokenRequest
 from commitlog.wire.messages.create_delegation_token_response import CreateDelegationTokenResponse
 
+REQUESTER_VERSION = 3
+"""From here on an answer names who asked for the token."""
+
 
 async def handle(
     services: Services, context: RequestContext, request: CreateDelegationTokenRequest
@@ -31,12 +34,13 @@ async def handle(
     response = CreateDelegationTokenResponse(
         principal_type=owner.principal_type,
         principal_name=owner.name,
-        token_requester_principal_type=requester.principal_type,
-        token_requester_principal_name=requester.name,
         issue_timestamp_ms=ERROR_TIMESTAMP,
         expiry_timestamp_ms=ERROR_TIMESTAMP,
         max_timestamp_ms=ERROR_TIMESTAMP,
     )
+    if context.api_version >= REQUESTER_VERSION:
+        response.token_requester_principal_type = requester.principal_type
+        response.token_requester_principal_name = requester.name
     renewers = [KafkaPrincipal(one.principal_type, one.principal_name) for one in request.renewers]
     try:
         require_token_requests_allowed(services, context)

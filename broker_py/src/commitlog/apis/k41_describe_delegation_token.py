@@ -27,6 +27,9 @@ from commitlog.wire.messages.describe_delegation_token_response import (
     DescribeDelegationTokenResponse,
 )
 
+REQUESTER_VERSION = 3
+"""From here on an answer names who asked for a token."""
+
 
 def handle(
     services: Services, context: RequestContext, request: DescribeDelegationTokenRequest
@@ -39,9 +42,11 @@ def handle(
         tokens = services.tokens.tokens()
     except KafkaError as error:
         return DescribeDelegationTokenResponse(error_code=error.code)
-    return DescribeDelegationTokenResponse(
-        tokens=[_described(token) for token in tokens if _is_shown(context, token.info, owners)]
-    )
+    shown = [_described(token) for token in tokens if _is_shown(context, token.info, owners)]
+    if context.api_version < REQUESTER_VERSION:
+        for one in shown:
+            one.token_requester_principal_type = one.token_requester_principal_name = ""
+    return DescribeDelegationTokenResponse(tokens=shown)
 
 
 def _is_shown(
