@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test lint unit jvm-libs simulate bench bench-quick molecule molecule-default torture torture-destroy wheel artifact build clean
+.PHONY: help venv cluster destroy test packages lint unit processes jvm-libs client-libs clients simulate bench bench-quick molecule molecule-default torture torture-destroy wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,11 +33,11 @@ lint: venv ## ruff, mypy, ansible-lint, yamllint
 	ansible-lint
 
 unit: packages ## the tests that need no hosts and start no brokers, on every core
-	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm
+	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm --ignore tests/clients
 	python -m pytest -q --numprocesses auto --dist loadfile tests
 
-processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; with Apache Kafka after `make jvm-libs`
-	cd broker_py && python -m pytest -q tests/end_to_end tests/jvm
+processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; with Apache Kafka after `make jvm-libs`, with all clients after `make client-libs`
+	cd broker_py && python -m pytest -q tests/end_to_end tests/jvm tests/clients
 
 KAFKA_JVM := $(CURDIR)/.cache/kafka-jvm
 JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencies -DincludeScope=runtime
@@ -45,6 +45,12 @@ JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencie
 jvm-libs: ## fetch Apache Kafka's jars, with which the tests ask the JVM (needs mvn)
 	$(JVM_LIBS) -P 3.9 -DoutputDirectory=$(KAFKA_JVM)/libs
 	$(JVM_LIBS) -P 0.8 -DoutputDirectory=$(KAFKA_JVM)/libs-0.8
+
+client-libs: venv ## fetch and build the clients of the matrix that are not in .venv (needs node and npm, go, javac and mvn)
+	cd broker_py && python -m tests.clients.fetch
+
+clients: packages client-libs ## try every client against a cluster, and write the table of what each can do
+	cd broker_py && python -m tests.clients.matrix --write ../docs/client-matrix.md
 
 simulate: venv ## clusters in one process under faults by seeds (SEEDS=100, from SEED=0; docs/simulation.md)
 	cd broker_py && python -m tests.simulation.run --seeds $(or $(SEEDS),100) --first $(or $(SEED),0)
