@@ -33,11 +33,11 @@ lint: venv ## ruff, mypy, ansible-lint, yamllint
 	ansible-lint
 
 unit: packages ## the tests that need no hosts and start no brokers, on every core
-	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm --ignore tests/clients
+	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm
 	python -m pytest -q --numprocesses auto --dist loadfile tests
 
-processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; with Apache Kafka after `make jvm-libs`, with all clients after `make client-libs`
-	cd broker_py && python -m pytest -q tests/end_to_end tests/jvm tests/clients
+processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; with Apache Kafka after `make jvm-libs`
+	cd broker_py && python -m pytest -q tests/end_to_end tests/jvm
 
 KAFKA_JVM := $(CURDIR)/.cache/kafka-jvm
 JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencies -DincludeScope=runtime

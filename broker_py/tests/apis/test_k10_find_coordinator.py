@@ -106,6 +106,13 @@ async def test_unknown_type(version: int) -> None:
 
 
 @in_virtual_time
+async def test_unknown_type_and_no_key_to_say_it_of() -> None:
+    broker = await Broker().started()
+    answer = await broker.ask(API, FindCoordinatorRequest(key_type=9), 4)
+    assert (answer.error_code, answer.coordinators) == (E.NONE, [])
+
+
+@in_virtual_time
 async def test_several_keys() -> None:
     broker = await Broker().started()
     broker.tell_offsets_topic()

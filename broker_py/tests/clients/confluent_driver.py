@@ -38,12 +38,16 @@ from tests.clients.driving import (
 from tests.clients.features import CODECS, OTHERS_COUNT
 
 
+def dotted(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key.replace("_", "."): value for key, value in settings.items()}
+
+
 def producer(bootstrap: str, **settings: Any) -> Producer:
     return Producer(
         {
             "bootstrap.servers": bootstrap,
             "log_level": 2,
-            **{k.replace("_", "."): v for k, v in settings.items()},
+            **dotted(settings),
         }
     )
 
@@ -57,7 +61,7 @@ def consumer(bootstrap: str, group: str, **settings: Any) -> Consumer:
             "enable.auto.commit": False,
             "heartbeat.interval.ms": 200,
             "log_level": 2,
-            **{k.replace("_", "."): v for k, v in settings.items()},
+            **dotted(settings),
         }
     )
 
@@ -147,10 +151,11 @@ class Member:
     def __init__(self, setting: Setting, group: str, topic: str, **settings: Any) -> None:
         self.consumer = consumer(setting.bootstrap, group, session_timeout_ms=10_000, **settings)
         self.lost: set[int] = set()
-        self.consumer.subscribe(
-            [topic], on_revoke=lambda _, parts: self.lost.update(p.partition for p in parts)
-        )
+        self.consumer.subscribe([topic], on_revoke=self._revoked)
         self.values: list[str] = []
+
+    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self.lost.update(each.partition for each in partitions)
 
     def poll(self) -> None:
         message = self.consumer.poll(0.05)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the drivers written in Python share: the command line, and a line of JSON per feature (features.py)."""
+"""What the drivers written in Python share: the command line, a line of JSON per feature (features.py)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class GroupMember(Protocol):
 
 
 def _share(one: GroupMember, two: GroupMember) -> bool:
-    """Whether each has two of the four partitions. Both are polled, since most clients join while they are."""
+    """Whether each has two of the four partitions. Both are polled: most clients join while they are."""
     first, second = one.owned(), two.owned()
     return len(first) == 2 and len(second) == 2 and not first & second
 

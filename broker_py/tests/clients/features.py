@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every client of the matrix is asked to do, and what each feature's topic looks like before it starts.
 
-A driver is one program per client: `DRIVER BOOTSTRAP ZOOKEEPER PREFIX`. For every feature it prints one line of
-JSON: {"feature": ..., "cell": "yes" | "no" | "FAILED", "why": ...}; "no" is for what the client does not have, and
-says what. Topics are called PREFIX.FEATURE and exist already, but for `topics`, which is the driver's to make.
+A driver is one program per client: `DRIVER BOOTSTRAP ZOOKEEPER PREFIX`. For every feature it prints one line
+of JSON: {"feature": ..., "cell": "yes" | "no" | "FAILED", "why": ...}; "no" is for what the client does not
+have, and says what. Topics are called PREFIX.FEATURE and exist already, but for `topics`, which is the
+driver's to make.
 """
 
 from __future__ import annotations
@@ -30,20 +31,22 @@ FEATURES = (
     Feature(
         "produce-consume",
         "produce, consume",
-        "100 records with keys, written through one broker and read through the other, in order per partition",
+        "100 records with keys, written through one broker and read through the other, in order per "
+        "partition",
         2,
     ),
     Feature(
         "headers",
         "headers",
-        "two headers of one record, one of them without a value where the client allows it; a record without a value",
+        "two headers of one record, one of them without a value where the client allows it; a record "
+        "without a value",
     ),
     *(
         Feature(
             codec,
             codec,
-            f"50 records written with {codec} (the batches on the broker's disk are looked at), and read; then what "
-            f"librdkafka wrote with {codec}",
+            f"50 records written with {codec} (its batches are looked at on the broker's disk), and read; "
+            f"then what librdkafka wrote with {codec}",
         )
         for codec in CODECS
     ),
@@ -57,13 +60,15 @@ FEATURES = (
     Feature(
         "cooperative",
         "cooperative rebalance",
-        "the same under a cooperative assignor: the first member keeps 2 of its partitions while the second joins",
+        "the same under a cooperative assignor: the first member keeps 2 of its partitions while the "
+        "second joins",
         4,
     ),
     Feature(
         "static-member",
         "static membership",
-        "a member with an instance id stops and returns within its session: the other member's partitions stay",
+        "a member with an instance id stops and returns within its session: the other member's partitions "
+        "stay",
         4,
     ),
     Feature(
@@ -89,11 +94,7 @@ FEATURES = (
     ),
     Feature("topics", "topics", "created with 3 partitions and a setting, described, grown to 5, deleted"),
     Feature("configs", "configs", "a topic's settings described and altered, a broker's described"),
-    Feature(
-        "groups-admin", "groups' admin", "groups listed, one described, its offsets read, and it is deleted"
-    ),
-    Feature(
-        "delete-records", "delete records", "records before an offset deleted: the earliest offset moves"
-    ),
+    Feature("groups-admin", "groups' admin", "groups listed, one described, its offsets read, deleted"),
+    Feature("delete-records", "delete records", "records before an offset: the earliest offset moves"),
 )
 NAMES = tuple(feature.name for feature in FEATURES)

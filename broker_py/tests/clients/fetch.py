@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make client-libs`: the clients that are not in .venv, at their pinned versions, and their drivers, into .cache/clients.
+"""`make client-libs`: the clients that are not in .venv, at their pinned versions, and their drivers, into
+.cache/clients.
 
-Each needs its runtime (node and npm, go, a JDK and mvn); without it the client is left out, aloud. What is there already,
-made of the same files, is not made again.
+Each needs its runtime (node and npm, go, a JDK and mvn); without it the client is left out, aloud. What is
+there already, made of the same files, is not made again.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every client against one cluster of two broker processes and a real ZooKeeper, and the table of what they could do.
+"""Every client against one cluster of two broker processes and a real ZooKeeper, and what each can do.
 
     python -m tests.clients.matrix [--write FILE] [CLIENT ...]
 
-Clients that are not here are skipped aloud (`make client-libs` fetches them, roster.py says which they are). What a
-driver says of itself is not all: the batches that it wrote are looked at on the brokers' disks.
+Clients that are not here are skipped aloud (`make client-libs` fetches them, roster.py says which they are).
+What a driver says of itself is not all: the batches that it wrote are looked at on the brokers' disks.
 """
 
 from __future__ import annotations

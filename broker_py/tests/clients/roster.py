@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The clients of the matrix: where each comes from, its pinned version, how its driver is started.
 
-Python's are in .venv; `make client-libs` (fetch.py) puts the others into .cache/clients. A client whose runtime or
-library is not there is skipped, and says what is missing.
+Python's are in .venv; `make client-libs` (fetch.py) puts the others into .cache/clients. A client whose
+runtime or library is not there is skipped, and says what is missing.
 """
 
 from __future__ import annotations

@@ -94,6 +94,7 @@ def test_replicas_are_distinct_and_leaders_even(
     ("brokers", "partitions", "factor", "code", "message"),
     [
         (2, 0, 1, ErrorCode.INVALID_PARTITIONS, "Number of partitions must be larger than 0."),
+        (2, 2**31 - 1, 1, ErrorCode.POLICY_VIOLATION, "Excessively large number of partitions per request."),
         (2, 1, 0, ErrorCode.INVALID_REPLICATION_FACTOR, "Replication factor must be larger than 0."),
         (
             2,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Request frames that nobody should send, drawn by a seed: fields out of range, names too long, ids unknown, epochs
-stale, record data damaged; then frames cut short, bits flipped, lengths that lie.
+"""Request frames that nobody should send, drawn by a seed: fields out of range, names too long, ids unknown,
+epochs stale, record data damaged; then frames cut short, bits flipped, lengths that lie.
 
 Names and ids are mostly those of things that exist, so that a request gets past the first check.
 """
@@ -57,7 +57,7 @@ class Drawer:
         self.topic_ids: list[bytes] = []
         """The ids of topics that exist."""
 
-    def frame(self, key: int, schema: str, low: int, high: int) -> bytes:
+    def frame(self, schema: str, low: int, high: int) -> bytes:
         """A request frame without its size, damaged one time in three."""
         rng = self._rng
         version = rng.randint(low, high)

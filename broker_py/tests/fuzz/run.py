@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bad requests for a while: `python -m tests.fuzz.run [--minutes 15] [--seed 0]`.
 
-What is found is printed with its seed, and the frame is kept in tests/fuzz/corpus, where the tests replay it from then on.
+What is found is printed with its seed, and the frame is kept in tests/fuzz/corpus, where the tests replay it
+from then on.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ BROKERS_ONLY = {
     ApiKey.UPDATE_METADATA,
     ApiKey.CONTROLLED_SHUTDOWN,
 }
-"""They change who leads what, and every later frame is told NOT_LEADER: drawn seldom, and last."""
+"""They change who leads what, and every later frame is told NOT_LEADER: drawn last."""
 MEMORY_BYTES = 3 * 2**30
 
 
@@ -46,9 +47,7 @@ def frames(seed: int, count: int, topic_ids: list[bytes]) -> Iterator[tuple[byte
     for number in range(count):
         choices = last if number > count * 0.9 and rng.random() < 0.5 else ordinary
         api = rng.choice(choices)
-        frame = drawer.frame(
-            int(api.key), request_class(int(api.key)).SCHEMA, api.min_version, api.max_version
-        )
+        frame = drawer.frame(request_class(int(api.key)).SCHEMA, api.min_version, api.max_version)
         lie = int.from_bytes(rng.choice(LIES[:3]), "big", signed=True) if rng.random() < 0.01 else None
         yield frame, lie
 

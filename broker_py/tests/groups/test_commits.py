@@ -60,6 +60,15 @@ async def test_retention_of_the_request_becomes_an_expiry() -> None:
 
 
 @in_virtual_time
+async def test_a_retention_beyond_all_time_is_for_ever() -> None:
+    harness = await Harness().started()
+    answer = harness.commit({TP: 5}, retention_ms=2**63 - 1)
+    assert commit_error(answer.response) is E.NONE
+    (record,) = harness.replicas.log(harness.groups.partition_for(GROUP)).records()
+    assert read_offset_value(record.value or b"").expire_timestamp == 2**63 - 1
+
+
+@in_virtual_time
 async def test_offset_counts_only_when_it_is_written() -> None:
     harness = await Harness().started()
     harness.commit({TP: 1})

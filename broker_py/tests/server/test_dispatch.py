@@ -185,6 +185,16 @@ def test_errors_of_the_whole_request_become_its_error_code(slow: bool) -> None:
     with_connection(heartbeat_api(handle), client)
 
 
+def test_an_answer_that_cannot_be_written_is_an_unknown_error() -> None:
+    def handle(services: Services, context: RequestContext, request: Any) -> Any:
+        return HeartbeatResponse(error_code=2**15)
+
+    async def client(connection: BrokerConnection) -> None:
+        assert (await connection.send(HeartbeatRequest(), 4)).error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+
+    with_connection(heartbeat_api(handle), client)
+
+
 def test_an_api_without_a_place_for_the_error_closes_the_connection() -> None:
     def handle(services: Services, context: RequestContext, request: Any) -> Any:
         raise KafkaError(ErrorCode.INVALID_REQUEST)

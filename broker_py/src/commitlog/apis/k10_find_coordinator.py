@@ -47,6 +47,8 @@ def handle(
     services: Services, context: RequestContext, request: FindCoordinatorRequest
 ) -> FindCoordinatorResponse:
     if request.key_type not in list(KeyType):
+        if context.api_version >= BATCHED_VERSION and not request.coordinator_keys:
+            return FindCoordinatorResponse()  # since then errors are those of keys
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown coordinator type {request.key_type}")
     key_type = KeyType(request.key_type)
     if context.api_version >= BATCHED_VERSION:

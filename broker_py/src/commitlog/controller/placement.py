@@ -15,6 +15,10 @@ from collections.abc import Mapping, Sequence
 
 from commitlog.wire.errors import ErrorCode, KafkaError
 
+MAX_NEW_PARTITIONS = 100_000
+"""More do not fit into a topic's znode, which ZooKeeper limits to 1 MiB (jute.maxbuffer); the words of the
+refusal are those of Kafka's KRaft controller, while its ZooKeeper one dies of 2^31 of them."""
+
 
 def assign_replicas(
     brokers: Mapping[int, str | None],
@@ -33,6 +37,8 @@ def assign_replicas(
     """
     if partitions <= 0:
         raise KafkaError(ErrorCode.INVALID_PARTITIONS, "Number of partitions must be larger than 0.")
+    if partitions > MAX_NEW_PARTITIONS:
+        raise KafkaError(ErrorCode.POLICY_VIOLATION, "Excessively large number of partitions per request.")
     if replication_factor <= 0:
         raise KafkaError(ErrorCode.INVALID_REPLICATION_FACTOR, "Replication factor must be larger than 0.")
     if replication_factor > len(brokers):

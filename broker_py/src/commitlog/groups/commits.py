@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 NO_OFFSET = -1
 DEFAULT_RETENTION_MS = -1
 DEFAULT_TIMESTAMP = -1
+MAX_TIMESTAMP_MS = 2**63 - 1
+"""A retention that goes beyond it is for ever."""
 
 Errors = Mapping[TopicPartition, ErrorCode]
 
@@ -98,7 +100,7 @@ class OffsetStore:
         limit = self._config.offset_metadata_max_bytes
         expire_timestamp = NO_EXPIRY
         if request.retention_time_ms != DEFAULT_RETENTION_MS:
-            expire_timestamp = now_ms + request.retention_time_ms
+            expire_timestamp = min(now_ms + request.retention_time_ms, MAX_TIMESTAMP_MS)
         commits: dict[TopicPartition, CommittedOffset] = {}
         refused: dict[TopicPartition, ErrorCode] = {}
         for topic in request.topics:

@@ -63,7 +63,7 @@ class PendingRequest:
             answer = self.future.result()
         except (Exception, asyncio.CancelledError) as error:
             answer = self._dispatcher.answer_for(error, self._api, self._context, self._request)
-        return self._dispatcher.finish(self._api, self._context, answer, self._connection)
+        return self._dispatcher.finish(self._api, self._context, self._request, answer, self._connection)
 
     def abandon(self) -> None:
         """A parked Produce or Fetch would stay for as long as its client once said it would wait."""
@@ -117,7 +117,7 @@ class Dispatcher:
         except Exception as error:
             answer = self.answer_for(error, api, context, request)
         if answer is None or isinstance(answer, ResponseMessage):
-            return self.finish(api, context, answer, connection)
+            return self.finish(api, context, request, answer, connection)
         if context.started:
             if isinstance(answer, CoroutineType):
                 answer = measured(answer, context)
@@ -126,14 +126,14 @@ class Dispatcher:
         return PendingRequest(self, api, context, request, asyncio.ensure_future(answer), connection)
 
     def finish(
-        self, api: Api, context: RequestContext, answer: Any | None, connection: Connection
+        self, api: Api, context: RequestContext, request: Any, answer: Any | None, connection: Connection
     ) -> Response | None:
         """A request was worked on: hold its client to its quotas, and encode the answer."""
         if context.started or context.throttle_ms:
             delay = throttle_ms(self._services.quotas, context, answer)
             if delay > 0:
                 connection.mute(delay / 1000)
-        return None if answer is None else self.encode(api, context, answer)
+        return None if answer is None else self.encode(api, context, request, answer)
 
     def _resolve(self, frame: memoryview) -> tuple[RequestHeader, Api]:
         try:
@@ -177,12 +177,17 @@ class Dispatcher:
             answer.error_message = message
         return answer
 
-    def encode(self, api: Api, context: RequestContext, answer: Any) -> Response:
+    def encode(self, api: Api, context: RequestContext, request: Any, answer: Any) -> Response:
+        """The response's bytes. What cannot be written is told as UNKNOWN_SERVER_ERROR, as Kafka does: a name
+        that the request had room for, since the bytes that were no UTF-8 became longer, has none in it."""
         header = context.header
         try:
             return encode_response(answer, header.api_version, header.correlation_id)
         except Exception as error:
-            log.error("Cannot encode the response: %s", _describe(context), exc_info=error)
+            instead = self.answer_for(error, api, context, request)
+        try:
+            return encode_response(instead, header.api_version, header.correlation_id)
+        except Exception:
             raise CloseConnection(f"{_describe(context)}: no response of {type(answer).__name__}") from None
 
 

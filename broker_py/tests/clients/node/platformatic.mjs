@@ -12,6 +12,7 @@ import {
 const TOPIC = 2
 const BROKER = 4
 const SET = 0
+const ALL = -1
 const base = { clientId: 'driver', bootstrapBrokers: servers }
 
 async function using (client, run) {
@@ -22,7 +23,7 @@ async function using (client, run) {
   }
 }
 const withProducer = (run, options = {}) =>
-  using(new Producer({ ...base, serializers: stringSerializers, autocreateTopics: false, ...options }), run)
+  using(new Producer({ ...base, serializers: stringSerializers, autocreateTopics: false, acks: ALL, ...options }), run)
 const withAdmin = (run) => using(new Admin(base), run)
 const newConsumer = (options) => new Consumer({
   ...base, deserializers: stringDeserializers, sessionTimeout: 10_000, rebalanceTimeout: 10_000, heartbeatInterval: 200, ...options

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad requests to a whole broker: those that once found something, and some that are drawn by a seed.
+
+`python -m tests.fuzz.run` looks for more, for as long as one likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.run import corpus, frames, load_frame
+from tests.fuzz.target import Target, running_target
+
+SEEDS = range(2)
+FRAMES = 250
+LYING_SIZES = (-1, -(2**31), 2**31 - 1, 1_000_001, 0, 3)
+
+
+def fuzz(directory: Path, test: object) -> None:
+    async def main() -> None:
+        async with running_target(directory) as target:
+            await test(target)  # type: ignore[operator]
+            assert await target.is_well()
+            assert target.complaints() == []
+
+    asyncio.run(main())
+
+
+def test_the_corpus(tmp_path: Path) -> None:
+    async def test(target: Target) -> None:
+        for path in corpus():
+            assert await target.send(load_frame(path)) == [], path.name
+
+    fuzz(tmp_path, test)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_drawn_frames(tmp_path: Path, seed: int) -> None:
+    async def test(target: Target) -> None:
+        for number, (frame, lie) in enumerate(frames(seed, FRAMES, target.topic_ids)):
+            found = await target.send(frame, size=lie)
+            assert found == [], f"frame {number} of seed {seed}: {frame.hex()}"
+
+    fuzz(tmp_path, test)
+
+
+def test_sizes_that_lie(tmp_path: Path) -> None:
+    """A peer that promises bytes and sends few makes the broker hold few."""
+
+    async def test(target: Target) -> None:
+        for size in LYING_SIZES:
+            assert await target.send(b"\0\x12\0\3", size=size) == [], size
+
+    fuzz(tmp_path, test)
