@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DEBIAN_JARS = ("/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar")
@@ -37,10 +38,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _netty() -> list[str]:
+    """What a ZooKeeper with TLS needs besides."""
+    return sorted(str(jar) for jar in Path("/usr/share/java").glob("netty-*.jar") if not jar.is_symlink())
+
+
 class ZooKeeperProcess:
     """Started by the constructor, which returns once the server answers. `stop` and `start` keep the data."""
 
-    def __init__(self, tmp_path: Path, *, tick_ms: int = 500, port: int | None = None) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        *,
+        tick_ms: int = 500,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        """``settings`` are further lines of zoo.cfg, ``options`` the JVM's."""
         self.directory = tmp_path / "zookeeper"
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
@@ -50,7 +65,9 @@ class ZooKeeperProcess:
             f"dataDir={self.directory / 'data'}\n"
             f"clientPort={self.port}\nclientPortAddress=127.0.0.1\ntickTime={tick_ms}\n"
             "maxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=ruok,srvr\n"
+            + "".join(f"{name}={value}\n" for name, value in (settings or {}).items())
         )
+        self._options = list(options)
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -64,8 +81,16 @@ class ZooKeeperProcess:
         return self._process.pid
 
     def start(self) -> None:
-        jars = os.environ.get("ZOOKEEPER_CLASSPATH", ":".join(DEBIAN_JARS))
-        command = ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", jars]
+        jars = os.environ.get("ZOOKEEPER_CLASSPATH", ":".join((*DEBIAN_JARS, *_netty())))
+        command = [
+            "java",
+            "-Xmx128m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            *self._options,
+            "-cp",
+            jars,
+        ]
         command += ["org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self._config)]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory)

@@ -269,8 +269,6 @@ def test_refused_in_one_line_that_names_the_file(settings: str, message: str) ->
     [
         "authorizer.class.name=com.example.Authorizer",
         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "zookeeper.set.acl=true",
-        "zookeeper.ssl.client.enable=true",
         "create.topic.policy.class.name=com.example.Policy",
     ],
 )

@@ -13,6 +13,7 @@ from commitlog.cli.jopt import ArgumentError
 from commitlog.cli.librdkafka import log
 from commitlog.cli.scram import Password, random_salt
 from commitlog.cli.topics_errors import ToolError
+from commitlog.config import properties
 from commitlog.config.broker import BrokerConfig
 from commitlog.config.definitions import broker_definitions
 from commitlog.config.dynamic import validate_dynamic
@@ -21,6 +22,7 @@ from commitlog.coordination import paths
 from commitlog.coordination.client import Coordination, CoordinationTimeout, NoNode
 from commitlog.coordination.kazoo_client import KazooCoordination
 from commitlog.coordination.kazoo_words import unresolvable_hosts
+from commitlog.security.zookeeper import zookeeper_security
 
 CONNECTION_TIMEOUT_MS = 30_000
 DEFAULT = "<default>"
@@ -29,15 +31,16 @@ TYPE_NAMES = {USERS: "user-principal", CLIENTS: "client-id"}
 
 async def run_with_zookeeper(command: ConfigCommand, connect_string: str) -> None:
     """Do the command and print what Kafka prints."""
-    if command.parsed.has("zk-tls-config-file"):
-        raise ToolError("--zk-tls-config-file: connections to ZooKeeper over TLS are not supported here")
+    path = command.parsed.only("zk-tls-config-file")
+    settings = {} if path is None else properties.load(path)
+    security = zookeeper_security(settings.get, path)
     unknown = unresolvable_hosts(connect_string)
     if unknown:
         raise CoordinationTimeout(
             f"Unable to connect to ZooKeeper at {connect_string}: unknown host {', '.join(unknown)}"
         )
     coordination = KazooCoordination(
-        connect_string, session_timeout_ms=CONNECTION_TIMEOUT_MS, create_chroot=False
+        connect_string, session_timeout_ms=CONNECTION_TIMEOUT_MS, create_chroot=False, security=security
     )
     await coordination.start()
     try:

@@ -22,6 +22,8 @@ from commitlog.cli.processes import go_to_background, log_dir
 from commitlog.config.broker import BrokerConfig
 from commitlog.config.properties import ConfigError
 from commitlog.coordination.kazoo_client import KazooCoordination
+from commitlog.coordination.zookeeper_security import ZooKeeperSecurity
+from commitlog.security.zookeeper import zookeeper_security
 from commitlog.server.broker import Broker
 from commitlog.server.clock import now_ms
 from commitlog.server.errors import StartupError
@@ -157,7 +159,7 @@ async def tell_ready(broker: Broker) -> None:
     notify("READY=1")
 
 
-async def serve(config: BrokerConfig) -> int:
+async def serve(config: BrokerConfig, security: ZooKeeperSecurity) -> int:
     """Run one broker until a signal, or until it cannot go on; the exit status."""
     loop = asyncio.get_running_loop()
     asked_to_stop = asyncio.Event()
@@ -173,6 +175,7 @@ async def serve(config: BrokerConfig) -> int:
         config.zookeeper_connect or "",
         session_timeout_ms=config.zookeeper_session_timeout_ms,
         connection_timeout_ms=config.zookeeper_connection_timeout_ms,
+        security=security,
     )
     broker = Broker(config, disk=LocalDisk(), coordination=coordination, now_ms=now_ms, rng=random.Random())
     stopping = loop.create_task(asked_to_stop.wait())
@@ -216,6 +219,7 @@ def start(arguments: Sequence[str]) -> int:
     try:
         daemon, path, overrides = parse_arguments(arguments)
         config = BrokerConfig.from_file(path, overrides)
+        security = zookeeper_security(config.properties_in_force().get, config.source)
         if daemon:
             go_to_background(log_dir() / "kafkaServer.out")
     except (Usage, ConfigError) as error:
@@ -230,7 +234,7 @@ def start(arguments: Sequence[str]) -> int:
     raise_file_limit()
     gc.set_threshold(*GC_THRESHOLDS)
     try:
-        return run(serve(config))
+        return run(serve(config, security))
     except StartupError as error:
         return fail(str(error))
     except Exception:

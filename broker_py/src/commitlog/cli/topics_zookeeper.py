@@ -21,6 +21,7 @@ from commitlog.coordination.client import Coordination, CoordinationTimeout, NoN
 from commitlog.coordination.documents import ConfigEntity, PartitionState
 from commitlog.coordination.kazoo_client import KazooCoordination
 from commitlog.coordination.kazoo_words import unresolvable_hosts
+from commitlog.security.zookeeper import zookeeper_security
 from commitlog.wire.errors import ErrorCode, KafkaError
 
 CONNECTION_TIMEOUT_MS = 30_000
@@ -35,8 +36,9 @@ async def run_with_zookeeper(command: TopicCommand, connect_string: str) -> None
         raise CoordinationTimeout(
             f"Unable to connect to ZooKeeper at {connect_string}: unknown host {', '.join(unknown)}"
         )
+    security = zookeeper_security(dict[str, str]().get)
     coordination = KazooCoordination(
-        connect_string, session_timeout_ms=CONNECTION_TIMEOUT_MS, create_chroot=False
+        connect_string, session_timeout_ms=CONNECTION_TIMEOUT_MS, create_chroot=False, security=security
     )
     await coordination.start()
     try:

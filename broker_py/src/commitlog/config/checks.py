@@ -16,8 +16,6 @@ MEBIBYTE = 1024 * 1024
 # Settings that guard something, or that hand work to a Java class. A broker that started without heeding them
 # would be open where its owner believes it closed, so it does not start.
 _UNSERVED = {
-    "zookeeper.set.acl": "znodes are written without ACLs by this broker",
-    "zookeeper.ssl.client.enable": "this broker speaks to ZooKeeper without TLS",
     "zookeeper.metadata.migration.enable": "this broker cannot take part in a migration to KRaft",
     "remote.log.storage.system.enable": "this broker has no tiered storage",
     "create.topic.policy.class.name": "this broker runs no Java classes",

@@ -11,16 +11,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NoNodeError, RolledBackError, RuntimeInconsistency
+from kazoo.exceptions import (
+    AuthFailedError,
+    ConnectionDropped,
+    KazooException,
+    NoNodeError,
+    RolledBackError,
+    RuntimeInconsistency,
+)
 from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 from kazoo.protocol import serialization as kazoo_messages
+from kazoo.protocol.connection import ConnectionHandler
 from kazoo.protocol.states import KazooState, WatchedEvent, ZnodeStat
-from kazoo.security import OPEN_ACL_UNSAFE
+from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE
 
 from commitlog.coordination.base_client import BaseClient
 from commitlog.coordination.client import (
@@ -44,6 +54,7 @@ from commitlog.coordination.client import (
     check_path,
     check_request_size,
 )
+from commitlog.coordination.digest_md5 import DigestError, DigestMd5Client
 from commitlog.coordination.kazoo_words import (
     EVENT_TYPES,
     split_connect_string,
@@ -51,8 +62,20 @@ from commitlog.coordination.kazoo_words import (
     to_stat,
     unresolvable_hosts,
 )
+from commitlog.coordination.zookeeper_security import (
+    CREATOR_AND_READERS,
+    CREATOR_ONLY,
+    OPEN,
+    ZooKeeperSecurity,
+)
 
 log = logging.getLogger("commitlog.coordination.kazoo_client")
+
+_ACLS = {
+    OPEN: OPEN_ACL_UNSAFE,
+    CREATOR_AND_READERS: [*CREATOR_ALL_ACL, *READ_ACL_UNSAFE],
+    CREATOR_ONLY: CREATOR_ALL_ACL,
+}
 
 # Kafka's defaults: zookeeper.session.timeout.ms and zookeeper.max.in.flight.requests.
 SESSION_TIMEOUT_MS = 18_000
@@ -64,6 +87,25 @@ class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
     connection's thread itself, so that they keep the order of the socket. What is passed on only posts to the
     loop."""
 
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        super().__init__()
+        self._tls = tls
+        self.tls_error: str | None = None
+        """Why the last TLS handshake failed."""
+
+    def create_connection(self, address: Any, hostname: str | None = None, **options: Any) -> Any:
+        """kazoo's, but with our TLS context: its own takes files only."""
+        if self._tls is None:
+            return super().create_connection(address, hostname=hostname, **options)
+        raw = socket.create_connection(address, options.get("timeout"))
+        try:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return self._tls.wrap_socket(raw, server_hostname=hostname)
+        except OSError as error:
+            raw.close()
+            self.tls_error = str(error)
+            raise
+
     def start(self) -> None:
         return
 
@@ -72,6 +114,38 @@ class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
 
     def dispatch_callback(self, callback: Any) -> None:
         callback.func(*callback.args)
+
+
+class _LoggingIn(ConnectionHandler):  # type: ignore[misc]
+    """kazoo's connection with a DIGEST-MD5 login of our own: kazoo's needs a package that has no wheel."""
+
+    def __init__(self, client: KazooClient, security: ZooKeeperSecurity) -> None:
+        super().__init__(client, client._conn_retry.copy(), logger=client.logger, sasl_options={})
+        self._security = security
+        self._accepted = False
+        self.refused = False
+
+    def _authenticate_with_sasl(self, host: str, timeout: float) -> None:
+        login = DigestMd5Client(self._security.username or "", self._security.password or "")
+        try:
+            challenge = self._sasl(b"", 1, timeout)
+            login.check(self._sasl(login.respond(challenge), 2, timeout))
+        except (ConnectionDropped, DigestError) as error:
+            # ZooKeeper answers wrong credentials by closing the connection. A login that worked before is
+            # tried again, for ever: it may be the server that is in a bad way.
+            if self._accepted:
+                raise ConnectionDropped(f"login failed: {error}") from None
+            self.refused = True
+            raise AuthFailedError(str(error)) from None
+        self._accepted = True
+
+    def _sasl(self, token: bytes, xid: int, timeout: float) -> bytes:
+        self._submit(kazoo_messages.SASL(token), timeout, xid)
+        header, buffer, offset = self._read_header(timeout)
+        if header.err or header.xid != xid:
+            raise DigestError(f"the server answered with error {header.err}")
+        answer: bytes = kazoo_messages.SASL.deserialize(buffer, offset)[0]
+        return answer
 
 
 class KazooCoordination(BaseClient):
@@ -85,19 +159,26 @@ class KazooCoordination(BaseClient):
         connection_timeout_ms: int | None = None,
         max_in_flight_requests: int = MAX_IN_FLIGHT_REQUESTS,
         create_chroot: bool = True,
+        security: ZooKeeperSecurity | None = None,
     ) -> None:
         self._connect_string = connect_string
         self._hosts, chroot = split_connect_string(connect_string)
         super().__init__(chroot, log)
         self._connection_timeout_ms = connection_timeout_ms or session_timeout_ms
         self._create_chroot = create_chroot
+        self._security = security or ZooKeeperSecurity()
+        self._handler = _InlineHandler(self._security.tls)
         self._client = KazooClient(
             hosts=self._hosts,
             timeout=session_timeout_ms / 1000,
-            handler=_InlineHandler(),
+            handler=self._handler,
+            use_ssl=self._security.tls is not None,
             connection_retry={"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 1.0},
             logger=logging.getLogger("commitlog.coordination.kazoo"),
         )
+        self._login: _LoggingIn | None = None
+        if self._security.username is not None:
+            self._login = self._client._connection = _LoggingIn(self._client, self._security)
         self._in_flight = asyncio.Semaphore(max_in_flight_requests)
         self._outstanding: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -120,9 +201,12 @@ class KazooCoordination(BaseClient):
             hosts=self._hosts,
             timeout=self._connection_timeout_ms / 1000,
             client_id=(session_id, password),
-            handler=_InlineHandler(),
+            handler=_InlineHandler(self._security.tls),
+            use_ssl=self._security.tls is not None,
             logger=logging.getLogger("commitlog.coordination.kazoo"),
         )
+        if self._security.username is not None:
+            client._connection = _LoggingIn(client, self._security)
         try:
             client.start(self._connection_timeout_ms / 1000)
         except KazooTimeoutError as error:
@@ -141,12 +225,31 @@ class KazooCoordination(BaseClient):
         except TimeoutError:
             self._abandon()
             unknown = await self._loop.run_in_executor(None, unresolvable_hosts, self._connect_string)
-            reason = f": unknown host {', '.join(unknown)}" if unknown else ""
+            reason = f": unknown host {', '.join(unknown)}" if unknown else self._refusal()
             raise CoordinationTimeout(
                 f"cannot reach ZooKeeper at {self._hosts} within {self._connection_timeout_ms} ms{reason}",
             ) from None
-        if self._create_chroot:
-            await self._make_chroot()
+        try:
+            if self._login is not None:
+                await self.exists("/")
+            if self._create_chroot:
+                await self._make_chroot()
+        except SessionExpired:
+            # kazoo says connected before it logs in.
+            if self._login is None or not self._login.refused:
+                raise
+            raise CoordinationTimeout(f"cannot use ZooKeeper at {self._hosts}{self._refusal()}") from None
+
+    def _refusal(self) -> str:
+        """What ZooKeeper, or its certificate, had against us."""
+        if self._handler.tls_error is not None:
+            return f": TLS handshake failed: {self._handler.tls_error}"
+        if self._login is not None and self._login.refused:
+            return f": the login as {self._security.username} was refused"
+        return ""
+
+    def _acl(self, path: str) -> Any:
+        return _ACLS[self._security.acl(path)]
 
     def _abandon(self) -> None:
         """Stop a client that never connected. kazoo may sit in a connect() for as long as the session
@@ -159,9 +262,13 @@ class KazooCoordination(BaseClient):
         for part in filter(None, self._chroot.split("/")):
             made += f"/{part}"
             try:
-                await self._ask(made, lambda path=made: self._client.create_async(path, None))  # type: ignore[misc]
+                await self._ask(made, self._creation(made))
             except NodeExists:
                 continue
+
+    def _creation(self, target: str) -> Callable[[], Any]:
+        """Of one part of the chroot; it holds nothing secret itself."""
+        return lambda: self._client.create_async(target, None, acl=self._acl("/"))
 
     async def close(self) -> None:
         if self._closed:
@@ -297,7 +404,9 @@ class KazooCoordination(BaseClient):
         check_request_size(path, data)
 
         def send() -> Any:
-            return self._client.create_async(target, data, ephemeral=ephemeral, sequence=sequential)
+            return self._client.create_async(
+                target, data, acl=self._acl(path), ephemeral=ephemeral, sequence=sequential
+            )
 
         return self._without_chroot(await self._ask(path, send))
 
@@ -372,7 +481,8 @@ class KazooCoordination(BaseClient):
                 case Create(_, data, ephemeral, sequential):
                     # kazoo's own create() refuses null data here, which Kafka writes for bare znodes.
                     flags = int(ephemeral) | int(sequential) << 1
-                    transaction.operations.append(kazoo_messages.Create(path, data, OPEN_ACL_UNSAFE, flags))
+                    acl = self._acl(op.path)
+                    transaction.operations.append(kazoo_messages.Create(path, data, acl, flags))
                 case SetData(_, data, version):
                     transaction.set_data(path, data, version)
                 case Delete(_, version):

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Brokers and a ZooKeeper that wants TLS and a login; what brokers write there, and who may read it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoAuthError
+
+from tests import real_zookeeper
+from tests.end_to_end.cluster import BrokerProcess, wait_until
+from tests.real_zookeeper import ZooKeeperProcess, free_port
+from tests.security.certificates import LabCa
+
+pytestmark = pytest.mark.zookeeper
+
+DIGEST = "org.apache.zookeeper.server.auth.DigestLoginModule"
+
+
+@dataclass
+class SecureZooKeeper:
+    process: ZooKeeperProcess
+    tls_port: int
+    ca: LabCa
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureZooKeeper]:
+    reason = real_zookeeper.missing()
+    if reason is not None:
+        pytest.skip(f"no real ZooKeeper here: {reason}")
+    directory = tmp_path_factory.mktemp("secure-ensemble")
+    ca = LabCa(directory)
+    jaas = directory / "server.jaas"
+    jaas.write_text(f'Server {{ {DIGEST} required user_kafka="zk-secret"; }};\n')
+    tls_port = free_port()
+    settings = {
+        "secureClientPort": str(tls_port),
+        "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
+        "ssl.keyStore.location": str(ca.issue("zookeeper", "127.0.0.1").pem),
+        "ssl.trustStore.location": str(_pem(ca)),
+        "authProvider.sasl": "org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
+    }
+    process = ZooKeeperProcess(
+        directory, settings=settings, options=[f"-Djava.security.auth.login.config={jaas}"]
+    )
+    try:
+        yield SecureZooKeeper(process, tls_port, ca)
+    finally:
+        process.stop()
+
+
+def _pem(ca: LabCa) -> Path:
+    path = ca.directory / "trusted.pem"
+    path.write_text(ca.text)
+    return path
+
+
+def secured_broker(
+    secure: SecureZooKeeper, directory: Path, monkeypatch: pytest.MonkeyPatch, *, password: str = "zk-secret"
+) -> BrokerProcess:
+    jaas = directory / "broker.jaas"
+    jaas.write_text(f'Client {{ {DIGEST} required username="kafka" password="{password}"; }};\n')
+    monkeypatch.setenv("KAFKA_OPTS", f"-Djava.security.auth.login.config={jaas}")
+    identity = secure.ca.issue("broker")
+    return BrokerProcess(
+        directory,
+        0,
+        f"127.0.0.1:{secure.tls_port}/{directory.name}",
+        {
+            "zookeeper.set.acl": "true",
+            "zookeeper.ssl.client.enable": "true",
+            "zookeeper.clientCnxnSocket": "org.apache.zookeeper.ClientCnxnSocketNetty",
+            "zookeeper.ssl.keystore.location": str(identity.pkcs12("keys")),
+            "zookeeper.ssl.keystore.password": "keys",
+            "zookeeper.ssl.truststore.location": str(_pem(secure.ca)),
+            "zookeeper.connection.timeout.ms": "4000",
+        },
+    )
+
+
+def test_a_broker_behind_tls_and_a_login_keeps_its_znodes(
+    secure: SecureZooKeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = secured_broker(secure, tmp_path, monkeypatch)
+    stranger = KazooClient(f"{secure.process.connect_string}/{tmp_path.name}")
+    try:
+        broker.start()
+        stranger.start()
+        wait_until(lambda: stranger.exists("/controller"), "a controller")
+        assert _acl(stranger, "/brokers/ids/0") == [("sasl", "kafka", 31), ("world", "anyone", 1)]
+        assert _acl(stranger, "/config/topics") == [("sasl", "kafka", 31), ("world", "anyone", 1)]
+        assert _acl(stranger, "/consumers") == [("world", "anyone", 31)]
+        with pytest.raises(NoAuthError):
+            stranger.get_children("/config/users")
+        with pytest.raises(NoAuthError):
+            stranger.set("/controller", b"mine")
+        assert "zk-secret" not in broker.output
+        assert broker.stop() == 0
+    finally:
+        broker.kill()
+        with contextlib.suppress(Exception):
+            stranger.stop()
+            stranger.close()
+
+
+def _acl(client: KazooClient, path: str) -> list[tuple[str, str, int]]:
+    acls, _ = client.get_acls(path)
+    return sorted((one.id.scheme, one.id.id, one.perms) for one in acls if one.id.scheme != "x509")
+
+
+def test_a_wrong_password_is_one_line(
+    secure: SecureZooKeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = secured_broker(secure, tmp_path, monkeypatch, password="wrong")
+    try:
+        broker.launch()
+        assert broker.wait_ended() == 1
+    finally:
+        broker.kill()
+    assert "the login as kafka was refused" in broker.errors
+    assert broker.errors.count("\n") == 1
+
+
+def test_a_zookeeper_of_another_authority_is_refused(
+    secure: SecureZooKeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = secured_broker(secure, tmp_path, monkeypatch)
+    other = tmp_path / "other.pem"
+    other.write_text(LabCa(tmp_path, "Another CA").text)
+    broker.settings["zookeeper.ssl.truststore.location"] = str(other)
+    try:
+        broker.launch()
+        assert broker.wait_ended() == 1
+    finally:
+        broker.kill()
+    assert "certificate verify failed" in broker.errors
+
+
+def test_acls_without_an_identity_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KAFKA_OPTS", raising=False)
+    broker = BrokerProcess(tmp_path, 0, "127.0.0.1:1", {"zookeeper.set.acl": "true"})
+    broker.launch()
+    assert broker.wait_ended() == 1
+    assert "zookeeper.set.acl is true, but" in broker.errors
