@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test packages lint unit processes jvm-libs client-libs clients simulate bench bench-quick molecule molecule-default torture torture-destroy wheel artifact build clean
+.PHONY: help venv cluster destroy test packages lint unit processes jvm-libs client-libs clients simulate bench bench-quick molecule molecule-default torture torture-destroy soak wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -77,6 +77,9 @@ torture: venv ## three hosts under attack for MINUTES=5 by SEED=s, then judged (
 
 torture-destroy: venv ## remove the hosts of `make torture`
 	@$(BIN)/python vms/cluster.py torture-destroy
+
+soak: packages ## clients, groups and topics come and go for MINUTES=10: do memory and descriptors grow?
+	cd broker_py && SOAK_S=$$(( 60 * $(or $(MINUTES),10) )) python -m pytest -q -s tests/end_to_end/test_overload.py -k soak --timeout 0
 
 wheel: venv ## build the broker's wheel into the role
 	@$(BIN)/python roles/broker/files/wheelhouse.py --source=broker_py --bundled=roles/broker/files --build-into=roles/broker/files
