@@ -62,7 +62,3 @@ async def test_nothing_is_read_for_topics_that_are_here() -> None:
     services = SimpleNamespace(topic_configs=recorder, replicas=recorder)
     await ask_services(services, API, request(7, "hosted"), 7)
     assert recorder.calls == [("apply", 7)]
-
-
-def test_only_brokers_may_ask() -> None:
-    assert API.cluster_action

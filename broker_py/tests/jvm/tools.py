@@ -19,6 +19,7 @@ TOOL_TIMEOUT_S = 60.0
 
 # bin/kafka-*.sh of Apache Kafka 3.9 run these.
 MAIN_CLASSES = {
+    "kafka-acls": "kafka.admin.AclCommand",
     "kafka-broker-api-versions": "kafka.admin.BrokerApiVersionsCommand",
     "kafka-cluster": "org.apache.kafka.tools.ClusterTool",
     "kafka-configs": "kafka.admin.ConfigCommand",

@@ -117,7 +117,10 @@ def authorization_error(
     return None
 
 
-def require_alter(context: RequestContext, resource: NamedResource) -> None:
+def require_alter(services: Services, context: RequestContext, resource: NamedResource) -> None:
+    """A broker's id is looked at before anybody's rights, as in Kafka."""
+    if resource.resource_type == ResourceType.BROKER:
+        broker_id_of(services, resource.resource_name)
     denied = authorization_error(context, AclOperation.ALTER_CONFIGS, resource)
     if denied is not None:
         raise KafkaError(denied)

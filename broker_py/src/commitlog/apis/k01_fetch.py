@@ -75,13 +75,13 @@ def handle(
         readable = context.authorized(AclOperation.READ, ResourceType.TOPIC, names)
     for partition in session.partitions():
         if not may_follow:
-            refused.append((partition, FetchResult(ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
+            refused.append((partition, _refused(ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
         elif not partition.topic:
-            refused.append((partition, FetchResult(ErrorCode.UNKNOWN_TOPIC_ID)))
+            refused.append((partition, _refused(ErrorCode.UNKNOWN_TOPIC_ID)))
         elif partition.topic not in readable:
-            refused.append((partition, FetchResult(ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
+            refused.append((partition, _refused(ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
         elif metadata.partition_state(partition.topic, partition.partition) is None:
-            refused.append((partition, FetchResult(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)))
+            refused.append((partition, _refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)))
         else:
             wanted.append(partition)
     throttled = replica_id < 0 and context.started > 0
@@ -102,6 +102,11 @@ def handle(
     )
     outcome = services.replicas.fetch(params, wanted)
     return respond(outcome) if isinstance(outcome, list) else outcome.then(respond)
+
+
+def _refused(error: ErrorCode) -> FetchResult:
+    """FetchResponse.partitionResponse: no aborted transactions, where a partition that was read has null."""
+    return FetchResult(error, aborted_transactions=[])
 
 
 def _requests(services: Services, request: FetchRequest, version: int) -> list[FetchPartition]:
@@ -222,7 +227,6 @@ def _refusal(request: FetchPartition, error: ErrorCode) -> PartitionData:
         partition_index=request.partition,
         error_code=error,
         high_watermark=-1,
-        aborted_transactions=None,
         records=b"",
     )
 
@@ -259,7 +263,6 @@ def error_response(request: FetchRequest, code: ErrorCode, message: str | None) 
                         partition_index=partition.partition,
                         error_code=code,
                         high_watermark=-1,
-                        aborted_transactions=None,
                         records=b"",
                     )
                     for partition in topic.partitions

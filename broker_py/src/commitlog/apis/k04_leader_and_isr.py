@@ -13,14 +13,24 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.security.acl import AclOperation
 from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.leader_and_isr_request import LeaderAndIsrRequest
-from commitlog.wire.messages.leader_and_isr_response import LeaderAndIsrResponse
+from commitlog.wire.messages.leader_and_isr_response import (
+    LeaderAndIsrPartitionError,
+    LeaderAndIsrResponse,
+    LeaderAndIsrTopicError,
+)
+
+TOPIC_ID_VERSION = 5
 
 
 async def handle(
     services: Services, context: RequestContext, request: LeaderAndIsrRequest
 ) -> LeaderAndIsrResponse:
+    if not context.authorize_cluster(AclOperation.CLUSTER_ACTION):
+        return _denied(request, context.api_version)
     new_topics = _new_topics(services, request)
     if new_topics:
         # The overrides of a new topic were written without a notification; its logs need them.
@@ -39,8 +49,32 @@ def _new_topics(services: Services, request: LeaderAndIsrRequest) -> list[str]:
     return sorted({topic for topic, partition in named if _is_new(services, topic, partition)})
 
 
+def _denied(request: LeaderAndIsrRequest, version: int) -> LeaderAndIsrResponse:
+    """The error of the whole and of every partition, by topic id from version 5 on
+    (LeaderAndIsrRequest.getErrorResponse)."""
+    code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    response = LeaderAndIsrResponse(error_code=code)
+    if version < TOPIC_ID_VERSION:
+        named = [(state.topic_name, state.partition_index) for state in request.ungrouped_partition_states]
+        named += [
+            (topic.topic_name, state.partition_index)
+            for topic in request.topic_states
+            for state in topic.partition_states
+        ]
+        response.partition_errors = [LeaderAndIsrPartitionError(name, index, code) for name, index in named]
+        return response
+    response.topics = [
+        LeaderAndIsrTopicError(
+            topic.topic_id,
+            [LeaderAndIsrPartitionError("", state.partition_index, code) for state in topic.partition_states],
+        )
+        for topic in request.topic_states
+    ]
+    return response
+
+
 def _is_new(services: Services, topic: str, partition: int) -> bool:
     return services.replicas.hosted_partition(topic, partition) is None
 
 
-API = Api(ApiKey.LEADER_AND_ISR, 0, 7, handle, cluster_action=True)
+API = Api(ApiKey.LEADER_AND_ISR, 0, 7, handle)

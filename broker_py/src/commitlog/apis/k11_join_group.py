@@ -30,7 +30,8 @@ NULLABLE_PROTOCOL_VERSION = 7
 def handle(
     services: Services, context: RequestContext, request: JoinGroupRequest
 ) -> JoinGroupResponse | Awaitable[JoinGroupResponse]:
-    context.require(AclOperation.READ, ResourceType.GROUP, request.group_id)
+    if not context.authorize(AclOperation.READ, ResourceType.GROUP, request.group_id):
+        return _fit(join_error("", ErrorCode.GROUP_AUTHORIZATION_FAILED), context.api_version)
     answer = services.groups.join_group(
         request,
         version=context.api_version,

@@ -26,7 +26,7 @@ async def handle(
     services: Services, context: RequestContext, request: AlterConfigsRequest
 ) -> AlterConfigsResponse:
     async def change_one(resource: Resource) -> None:
-        require_alter(context, resource)
+        require_alter(services, context, resource)
         change = partial(_replaced, resource)
         await change_resource(services, resource, change, validate_only=request.validate_only)
 

@@ -46,7 +46,7 @@ async def handle(
     edits = {(one.resource_type, one.resource_name): one.configs for one in request.resources}
 
     async def change_one(resource: Resource) -> None:
-        require_alter(context, resource)
+        require_alter(services, context, resource)
         changes = edits[resource.resource_type, resource.resource_name]
         if resource.resource_type == ResourceType.BROKER_LOGGER:
             _change_levels(services, resource.resource_name, changes, validate_only=request.validate_only)

@@ -12,7 +12,7 @@ from commitlog.apis.services import RequestContext, Services
 from commitlog.controller.context import TopicPartition
 from commitlog.security.acl import AclOperation
 from commitlog.wire.api_keys import ApiKey
-from commitlog.wire.errors import KafkaError
+from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.alter_partition_reassignments_request import AlterPartitionReassignmentsRequest
 from commitlog.wire.messages.alter_partition_reassignments_response import (
     AlterPartitionReassignmentsResponse,
@@ -44,4 +44,25 @@ async def handle(
     )
 
 
-API = Api(ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, 0, handle)
+def error_response(
+    request: AlterPartitionReassignmentsRequest, code: ErrorCode, message: str | None
+) -> AlterPartitionReassignmentsResponse:
+    return AlterPartitionReassignmentsResponse(
+        error_code=code,
+        error_message=message,
+        responses=[
+            ReassignableTopicResponse(
+                name=topic.name,
+                partitions=[
+                    ReassignablePartitionResponse(
+                        partition_index=one.partition_index, error_code=code, error_message=message
+                    )
+                    for one in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ],
+    )
+
+
+API = Api(ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, 0, handle, error_response=error_response)

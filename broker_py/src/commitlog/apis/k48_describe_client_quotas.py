@@ -134,9 +134,7 @@ async def _named(
 def error_response(
     request: DescribeClientQuotasRequest, code: ErrorCode, message: str | None
 ) -> DescribeClientQuotasResponse:
-    return DescribeClientQuotasResponse(
-        error_code=code, error_message=code.message if message is None else message, entries=None
-    )
+    return DescribeClientQuotasResponse(error_code=code, error_message=message, entries=None)
 
 
 API = Api(ApiKey.DESCRIBE_CLIENT_QUOTAS, 0, 1, handle, error_response=error_response)

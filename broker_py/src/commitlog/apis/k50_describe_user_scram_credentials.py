@@ -35,7 +35,8 @@ MECHANISM_TYPES = {1: "SCRAM-SHA-256", 2: "SCRAM-SHA-512"}
 async def handle(
     services: Services, context: RequestContext, request: DescribeUserScramCredentialsRequest
 ) -> DescribeUserScramCredentialsResponse:
-    context.require_cluster(AclOperation.DESCRIBE)
+    if not context.authorize_cluster(AclOperation.DESCRIBE):
+        return _denied(request)
     wanted = Counter(user.name for user in request.users or ())
     results = [
         _refused(name, ErrorCode.DUPLICATE_RESOURCE, _duplicate(name))
@@ -58,6 +59,19 @@ async def handle(
             text = f"Attempt to describe a user credential that does not exist: {name}"
             results.append(_refused(name, ErrorCode.RESOURCE_NOT_FOUND, text))
     return DescribeUserScramCredentialsResponse(error_message=None, results=results)
+
+
+def _denied(request: DescribeUserScramCredentialsRequest) -> DescribeUserScramCredentialsResponse:
+    """DescribeUserScramCredentialsRequest.getErrorResponse: a result per user, without the name."""
+    code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    return DescribeUserScramCredentialsResponse(
+        error_code=code,
+        error_message=None,
+        results=[
+            DescribeUserScramCredentialsResult(error_code=code, error_message=None)
+            for _ in request.users or ()
+        ],
+    )
 
 
 def _duplicate(name: str) -> str:

@@ -41,7 +41,8 @@ async def handle(
     users = list(dict.fromkeys(change.name for change in changes))
     if not services.controller.is_active:
         return _all_fail(users, ErrorCode.NOT_CONTROLLER, None)
-    context.require_cluster(AclOperation.ALTER)
+    if not context.authorize_cluster(AclOperation.ALTER):
+        return _all_fail(users, ErrorCode.CLUSTER_AUTHORIZATION_FAILED, None)
     results = []
     for user in users:
         mine = [change for change in changes if change.name == user]
