@@ -16,19 +16,19 @@ INDENT = "  "
 
 _PIECE = re.compile(
     r"""
-    [(\[{"]*                                    # what opens
+    [(\[{"']*                                   # what opens
     (?:
         (?<![^\s(\[{"])-(?=\d)                  # a sign
     )?
     (?:
-        [^\s()\[\]{}":;.,\-]                    # a word; a number keeps its comma and its point
+        (?!(?<=\d)>)[^\s()\[\]{}":;.,\-]        # a word; a number keeps its comma and its point
       | (?<=\d)[.,](?=\d)
       | [:;.,\-]+(?=')
       | [:;.,](?=-\d)
       | (?<=[:;.,])-(?=\d)
     )*
     [)\]}":;.,!?%']*                            # what closes, or ends a sentence
-    -*
+    (?:(?<!\))-)*
     \s*
     """,
     re.VERBOSE,

@@ -16,9 +16,13 @@ KAFKA_VERSION = "3.9.0"
 
 
 def run(
-    command: Callable[[list[str]], int], arguments: Sequence[str] | None, *, help_text: Callable[[], str]
+    command: Callable[[list[str]], int],
+    arguments: Sequence[str] | None,
+    *,
+    help_text: Callable[[], str] | None,
 ) -> int:
-    """Run a command with its arguments (None: those of the process); the exit status."""
+    """Run a command with its arguments (None: those of the process); the exit status. Without `help_text` the
+    command answers --help and --version itself."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = _run(command, words, help_text)
@@ -30,6 +34,10 @@ def run(
         _forget_output()
         return 128 + signal.SIGPIPE
     return status
+
+
+def version_text() -> str:
+    return f"{KAFKA_VERSION} (commitlog {__version__})"
 
 
 def run_tool(
@@ -73,6 +81,29 @@ def run_tool(
     return run(called, arguments, help_text=table)
 
 
+def guarded(
+    command: Callable[[list[str]], int], *, failed: Callable[[Exception], None]
+) -> Callable[[list[str]], int]:
+    """The command, with what goes wrong on its way told by `failed`, and status 1."""
+
+    def called(words: list[str]) -> int:
+        try:
+            return command(words)
+        except ArgumentError as error:
+            print(error, file=sys.stderr)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if _failure(error) is None:
+                raise
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            failed(error)
+        return 1
+
+    return called
+
+
 def say_as_java(prefix: str = "") -> Callable[[Exception], None]:
     """The line of a failure where Kafka's tool shows the message of a Java exception."""
 
@@ -91,12 +122,14 @@ def _failure(error: Exception) -> str | None:
     return one_line(error) if isinstance(error, FAILURES) else None
 
 
-def _run(command: Callable[[list[str]], int], words: list[str], help_text: Callable[[], str]) -> int:
+def _run(command: Callable[[list[str]], int], words: list[str], help_text: Callable[[], str] | None) -> int:
+    if help_text is None:
+        return command(words)
     if "--help" in words:
         print(help_text())
         return 0
     if "--version" in words:
-        print(f"{KAFKA_VERSION} (commitlog {__version__})")
+        print(version_text())
         return 0
     return command(words)
 
