@@ -79,9 +79,13 @@ class Admin:
             return manager.run(manager.send, request)
         return manager.run(lambda: manager.send(request, node_id=node_id))
 
-    def send_to_controller(self, request: t.Any) -> t.Any:
-        """Send a request to the controller, once more when it has just moved."""
-        return self.client._manager.run(self.client._send_request_to_controller, request)
+    def send_to_controller(self, request: t.Any, codes: t.Callable[[t.Any], t.Iterable[int]]) -> t.Any:
+        """Send a request to the controller, once more when one of the answer's error codes says that it has just moved."""
+
+        def errors(answer: t.Any) -> list[t.Any]:
+            return [kafka_errors.for_code(code) for code in codes(answer)]
+
+        return self.client._manager.run(self.client._send_request_to_controller, request, errors, False)
 
     def wait(
         self, what: str, state: t.Callable[[], t.Tuple[t.Any, str]], timeout_s: t.Optional[int] = None, poll_s: float = POLL_S

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import re
 import traceback
 import typing as t
@@ -230,14 +232,68 @@ def oauth_provider(token: str) -> t.Any:
     return type("TokenProvider", (StaticToken, AbstractTokenProvider), {})(token)
 
 
+class BootstrapWatcher(logging.Handler):
+    """Knows why no broker could be talked to: kafka-python says so in its log only, tries again, and ends with a bare timeout.
+
+    What no further attempt can mend ends the attempts: a handler that raises breaks out of the loop that logs.
+    """
+
+    HOPELESS = ("SaslAuthenticationFailedError", "UnsupportedSaslMechanismError", "AuthorizationError")
+
+    def __init__(self, servers: int) -> None:
+        super().__init__(logging.WARNING)
+        self.last: t.Optional[BaseException] = None
+        self._servers = servers
+        self._untrusted: set[t.Any] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at one line of kafka-python's log."""
+        reasons = [arg for arg in record.args or () if isinstance(arg, Exception)] if isinstance(record.args, tuple) else []
+        if not reasons:
+            if record.name == "kafka.net.inet":  # a connection refused is told as a text
+                self.last = OSError(record.getMessage())
+            return
+        self.last = reasons[0]
+        if not record.msg.startswith("Bootstrap connection"):  # only that loop may be broken out of
+            return
+        kinds = {kind.__name__ for kind in type(self.last).__mro__}
+        if kinds & set(self.HOPELESS):
+            raise self.last
+        if "CERTIFICATE_VERIFY_FAILED" in str(self.last) and record.args:
+            self._untrusted.add(record.args[0])
+            if len(self._untrusted) >= self._servers:
+                raise self.last
+
+    @contextlib.contextmanager
+    def listening(self) -> t.Iterator[None]:
+        """Listen to the part of kafka-python that connects."""
+        logger = logging.getLogger("kafka.net")
+        logger.addHandler(self)
+        try:
+            yield
+        finally:
+            logger.removeHandler(self)
+
+
+def open_client(options: dict[str, t.Any]) -> t.Any:
+    """A KafkaAdminClient with these options, or the error that says why there is none."""
+    watcher = BootstrapWatcher(len(options["bootstrap_servers"]))
+    try:
+        with watcher.listening():
+            return KafkaAdminClient(**options)
+    except KafkaError as error:
+        raise watcher.last or error from error
+
+
 def connect(params: dict[str, t.Any]) -> t.Any:
     """A KafkaAdminClient for the module's connection options. Raises ClusterUnreachable."""
     options = client_options(params)
     try:
-        return KafkaAdminClient(**options)
+        return open_client(options)
     except (KafkaError, OSError, ValueError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
         raise ClusterUnreachable(
-            "no broker of {0} answered over {1} within {2} s: {3}".format(
-                ", ".join(options["bootstrap_servers"]), params["security_protocol"], params["timeout"], error
+            "no broker of {0} could be used over {1} within {2} s: {3}".format(
+                ", ".join(options["bootstrap_servers"]), params["security_protocol"], params["timeout"], text
             )
         ) from error

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# ansible-test sanity and units, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection in the place
+# where ansible-test insists on finding it: build/ansible_collections/commitlog/kafka.
+# usage: tests/sanity.sh [sanity|units|docs|importer|changelog ...]   (all of them without an argument)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${PYTHON:-$(command -v python3)}
+tools=$PWD/build/sanity-venv
+copy=$PWD/build/ansible_collections/commitlog/kafka
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+if [ ! -x "$tools/bin/ansible-test" ] || ! cmp -s requirements-sanity.txt "$tools/requirements.txt"; then
+  rm -rf "$tools"
+  "$python" -m venv "$tools"
+  "$tools/bin/pip" install -q --disable-pip-version-check -r requirements-sanity.txt
+  cp requirements-sanity.txt "$tools/requirements.txt"
+fi
+export PATH=$tools/bin:$PATH
+
+# Only what the artifact would hold, and the tests; as a git repository, by which ansible-test lists files.
+rm -rf "$copy"
+mkdir -p "$copy"
+git ls-files -z -- changelogs docs galaxy.yml meta playbooks plugins roles README.md CHANGELOG.md tests/unit tests/sanity tests/integration |
+  xargs -0 cp --parents -t "$copy" 2>/dev/null || true
+git -C "$copy" init -q
+git -C "$copy" add -A
+
+# ansible-test downloads get-pip.py to make its virtual environments. Where its host cannot be reached, pip's own wheel, from the
+# package index, does the same: it can install itself.
+prime_pip() {
+  local cache=$HOME/.ansible/test/cache wanted script
+  wanted=$(sed -n "s/.*get_pip_\([0-9_]*\)\.py.*/\1/p" "$tools"/lib/python*/site-packages/ansible_test/_util/target/setup/requirements.py | head -n 1)
+  wanted=${wanted:-24_2}
+  script=$cache/get_pip_$wanted.py
+  [ -s "$script" ] && return
+  mkdir -p "$cache"
+  pip download -q --disable-pip-version-check --no-deps --dest "$cache" "pip==${wanted//_/.}"
+  cat >"$script" <<'PY'
+import glob, os, runpy, sys
+here = os.path.dirname(os.path.abspath(__file__))
+version = os.path.basename(__file__)[len("get_pip_"):-len(".py")].replace("_", ".")
+sys.path.insert(0, glob.glob(os.path.join(here, "pip-%s-*.whl" % version))[0])
+sys.argv = ["pip", "install", "--find-links", here] + [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+PY
+}
+
+run() {
+  case $1 in
+    sanity) prime_pip && cd "$copy" && ansible-test sanity --color no --python "$version" ${SANITY_ARGS:-} ;;
+    units) prime_pip && cd "$copy" && ansible-test units --color no --venv --python "$version" ;;
+    docs) cd "$copy" && antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck . ;;
+    changelog) cd "$copy" && antsibull-changelog lint ;;
+    importer)
+      cd "$copy" && ansible-galaxy collection build --force --output-path "$copy/../../../artifact" >/dev/null
+      cd "$copy/../../../artifact" && python -m galaxy_importer.main "$(ls -t ./*.tar.gz | head -n 1)"
+      ;;
+    *) echo "unknown: $1" >&2 && return 2 ;;
+  esac
+}
+
+failed=0
+for step in "${@:-sanity}"; do
+  echo "== $step"
+  (run "$step") || { failed=1; echo "== $step failed"; }
+done
+exit $failed
