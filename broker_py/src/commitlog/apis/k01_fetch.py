@@ -84,12 +84,12 @@ def handle(
             refused.append((partition, _refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)))
         else:
             wanted.append(partition)
-    throttled = replica_id < 0 and context.started > 0
-    respond = _responder(services, context, session, wanted, refused, throttled)
+    throttled = replica_id < 0 and context.started > 0 and services.quotas.active
+    respond = _responder(services, context, session, wanted, refused, throttled, replica_id >= 0)
     if not wanted:
         return respond([])
     max_bytes = min(request.max_bytes, services.config.fetch_max_bytes)
-    if replica_id < 0 and context.started and (limit := fetch_limit(services.quotas, context)) is not None:
+    if throttled and (limit := fetch_limit(services.quotas, context)) is not None:
         max_bytes = min(max_bytes, limit)
     params = FetchParams(
         version=version,
@@ -107,6 +107,10 @@ def handle(
 def _refused(error: ErrorCode) -> FetchResult:
     """FetchResponse.partitionResponse: no aborted transactions, where a partition that was read has null."""
     return FetchResult(error, aborted_transactions=[])
+
+
+def is_from_follower(request: FetchRequest, version: int) -> bool:
+    return (request.replica_state.replica_id if version >= 15 else request.replica_id) >= 0
 
 
 def _requests(services: Services, request: FetchRequest, version: int) -> list[FetchPartition]:
@@ -139,6 +143,7 @@ def _responder(
     wanted: Sequence[FetchPartition],
     refused: Sequence[tuple[FetchPartition, FetchResult]],
     throttled: bool,
+    from_follower: bool,
 ) -> Callable[[list[FetchResult]], FetchResponse]:
     """What makes the response of the results, now or when there is something to answer."""
 
@@ -147,10 +152,23 @@ def _responder(
             size = _ANSWER_BYTES + sum(_PARTITION_BYTES + result.size for result in results)
             if throttle_fetch(services.quotas, context, size) > 0:
                 return _response(services, context, session.throttled())
+        for request, result in zip(wanted, results, strict=True):
+            if result.size:
+                _count(services, request, result.size, from_follower)
         selected = session.select([*zip(wanted, results, strict=True), *refused])
         return _response(services, context, selected)
 
     return respond
+
+
+def _count(services: Services, request: FetchPartition, size: int, from_follower: bool) -> None:
+    partition = services.replicas.hosted_partition(request.topic, request.partition)
+    if partition is None:
+        return
+    if from_follower:
+        partition.traffic.replication_bytes_out += size
+    else:
+        partition.traffic.bytes_out += size
 
 
 def _response(services: Services, context: RequestContext, selected: Selected) -> FetchResponse:

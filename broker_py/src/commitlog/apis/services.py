@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from commitlog.controller.topic_admin import TopicAdmin
     from commitlog.coordination.client import Coordination
     from commitlog.groups.coordinator import GroupCoordinator
+    from commitlog.metrics.requests import RequestStats
     from commitlog.replication.fetch_session import FetchSessionCache
     from commitlog.replication.metadata_cache import MetadataCache
     from commitlog.replication.replica_manager import ReplicaManager
@@ -143,6 +144,8 @@ class RequestContext:
     """time.perf_counter when the request was taken up; 0 as long as nobody measures."""
     worked: float = -1.0
     """Seconds of the event loop that the handler took; below 0 while it is at work."""
+    stats: RequestStats | None = None
+    """Where the time that it took is noted, when somebody may ask for it."""
     throttle_ms: int = 0
     """For how long the client has to wait, as far as the handler has found out (Fetch, controller
     mutations)."""

@@ -40,10 +40,13 @@ FREE_PREFIXES = (
     "rsm.config.",
     "rlmm.config.",
     "metrics.context.",
+    "commitlog.",
     "authorizer.zookeeper.",
     "super.users",
     "allow.everyone.if.no.acl.found",
 )
+
+PROMETHEUS_LISTENER = "commitlog.prometheus.listener"
 
 LISTENER_LIMITS = ("max.connections", "max.connection.creation.rate")
 """What may be limited by listener, as listener.name.<listener>.<name>."""
@@ -71,6 +74,7 @@ class BrokerConfig(BrokerSettings):
         self._taken_id: int | None = None
         self._listeners: list[ChangeListener] = []
         self._apply(self.static_properties)
+        self.prometheus_listener  # noqa: B018 - refuses a bad value before anything is started
 
     @classmethod
     def from_properties(cls, properties: Mapping[str, str], source: str = DEFAULT_SOURCE) -> Self:
@@ -108,6 +112,22 @@ class BrokerConfig(BrokerSettings):
     def properties_in_force(self) -> dict[str, str]:
         """What is set at any level, the strongest level winning; defaults are left out."""
         return {**self.static_properties, **self.dynamic_cluster, **self.dynamic_broker}
+
+    @property
+    def prometheus_listener(self) -> tuple[str, int] | None:
+        """(host, port) of the Prometheus endpoint; None when there shall be none. Not a setting of Kafka's,
+        which has a Java agent for this: its name is none that Kafka could ever use."""
+        text = self.static_properties.get(PROMETHEUS_LISTENER, "").strip()
+        if not text:
+            return None
+        host, colon, port = text.removeprefix("http://").rpartition(":")
+        if not colon or not port.isdigit() or int(port) > 65535:
+            raise ConfigError(
+                f"Invalid value {text} for configuration {PROMETHEUS_LISTENER}: expected host:port",
+                source=self.source,
+                name=PROMETHEUS_LISTENER,
+            )
+        return host.strip("[]"), int(port)
 
     def ibp_at_least(self, version: str) -> bool:
         """Whether inter.broker.protocol.version is `version` ("2.8-IV0") or newer."""

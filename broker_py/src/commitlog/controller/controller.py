@@ -13,6 +13,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +55,22 @@ T = TypeVar("T")
 
 FIRST_REBALANCE_DELAY_SECONDS = 5
 RESIGNATION_PAUSE_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerFigures:
+    """KafkaController's gauges, and how many leaders this broker has elected since it started."""
+
+    is_active: bool = False
+    active_brokers: int = 0
+    topics: int = 0
+    partitions: int = 0
+    offline_partitions: int = 0
+    preferred_replica_imbalance: int = 0
+    topics_to_delete: int = 0
+    ineligible_topics_to_delete: int = 0
+    elections: int = 0
+    unclean_elections: int = 0
 
 
 class KafkaController:
@@ -104,6 +121,33 @@ class KafkaController:
     def controller_epoch(self) -> int:
         """The epoch of the current term; 0 while not active."""
         return self._context.epoch
+
+    def figures(self) -> ControllerFigures:
+        """What there is to be seen of the controller; all zero while another broker is the controller."""
+        context, elections = self._context, self._core.partitions
+        if not self._in_office:
+            return ControllerFigures(
+                elections=elections.elections, unclean_elections=elections.unclean_elections
+            )
+        led = context.leadership.items()
+        return ControllerFigures(
+            is_active=True,
+            active_brokers=len(context.live_brokers),
+            topics=len(context.all_topics),
+            partitions=sum(map(len, context.assignments.values())),
+            offline_partitions=len(context.partitions_with_offline_leader()),
+            preferred_replica_imbalance=sum(
+                1
+                for partition, state in led
+                if (replicas := context.replicas(partition))
+                and replicas[0] != state.leader
+                and partition.topic not in context.topics_to_be_deleted
+            ),
+            topics_to_delete=len(context.topics_to_be_deleted),
+            ineligible_topics_to_delete=len(context.topics_ineligible_for_deletion),
+            elections=elections.elections,
+            unclean_elections=elections.unclean_elections,
+        )
 
     # Life
 

@@ -49,6 +49,8 @@ class PartitionStateMachine:
         self._store = store
         self._new_batch = new_batch
         self._unclean_allowed = unclean_allowed
+        self.elections = 0
+        self.unclean_elections = 0
         self._recovery_supported = recovery_supported
 
     async def startup(self) -> None:
@@ -179,6 +181,9 @@ class PartitionStateMachine:
             results[partition] = written
             if isinstance(written, Exception):
                 continue
+            self.elections += 1
+            if partition in unclean:
+                self.unclean_elections += 1
             log.info("Elected %d as leader of %s: %s", written.leader, partition, strategy.value)
             self._context.leadership[partition] = written
             assignment = self._context.assignment(partition)

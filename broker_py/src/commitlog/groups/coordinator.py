@@ -13,7 +13,7 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from commitlog.groups import joining, leaving, rebalance, syncing
@@ -116,6 +116,10 @@ class GroupCoordinator:
             "segment.bytes": str(self._config.offsets_topic_segment_bytes),
             "compression.type": "producer",
         }
+
+    def groups(self) -> Iterator[Group]:
+        """The groups that this broker coordinates."""
+        return iter(self._cache)
 
     def partition_for(self, group_id: str) -> int:
         """The partition of `__consumer_offsets` that holds the group; its leader is the coordinator."""

@@ -8,6 +8,7 @@ consumer reads to the high watermark, or with read_committed to the last stable 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -143,6 +144,8 @@ def read_all(
             result = _read(find, params, request, min(request.max_bytes, budget), min_one, note_follower)
         except KafkaError as error:
             result = FetchResult(error.code)
+            with contextlib.suppress(KafkaError):
+                find(request.topic, request.partition).traffic.failed_fetches += 1
         if result.size:
             min_one = False
             budget = max(0, budget - result.size)
@@ -159,6 +162,7 @@ def _read(
     note_follower: bool,
 ) -> FetchResult:
     partition = find(request.topic, request.partition)
+    partition.traffic.fetches += 1
     topic_id = partition.topic_id
     if request.topic_id != topic_id and request.topic_id != ZERO_UUID and topic_id != ZERO_UUID:
         raise KafkaError(ErrorCode.INCONSISTENT_TOPIC_ID)

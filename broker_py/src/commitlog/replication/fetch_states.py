@@ -27,6 +27,8 @@ class FetchState:
     truncating: bool
     ready_at: float = 0.0
     """Loop time before which the partition is left alone, after an error."""
+    lag: int | None = None
+    """Records behind the leader's high watermark, as of its last answer; None before one."""
 
     @staticmethod
     def begin(partition: Partition, topic_id: bytes, *, truncation_on_fetch: bool) -> FetchState:

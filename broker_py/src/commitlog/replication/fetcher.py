@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from commitlog.replication.fetch import FetchPartition
@@ -49,16 +49,29 @@ class Fetcher:
         leader: LeaderEndpoint,
         config: BrokerConfig,
         on_high_watermark: Callable[[Partition], None],
+        client_id: str = "",
     ) -> None:
         self.leader = leader
+        self.client_id = client_id
         self._name = name
         self._config = config
         self._on_high_watermark = on_high_watermark
         self._states = FetchStates()
+        self.bytes_fetched = 0
+        self.requests_sent = 0
+        self.failed = 0
+        """Partitions that only a new leader epoch can help."""
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         return len(self._states)
+
+    def lags(self) -> Iterator[tuple[TopicPartition, int]]:
+        """How many records each partition was behind its leader's high watermark in its last answer."""
+        for key in self._states:
+            state = self._states.get(key)
+            if state is not None and state.lag is not None:
+                yield key, state.lag
 
     # --- which partitions -----------------------------------------------------------------------------------
 
@@ -115,6 +128,7 @@ class Fetcher:
     def _fail(self, key: TopicPartition) -> None:
         """Nothing but a new leader epoch can help this partition."""
         self._states.remove([key])
+        self.failed += 1
         logger.warning("%s Partition %s-%d marked as failed", self._name, *key)
 
     # --- truncating before the first fetch ------------------------------------------------------------------
@@ -212,6 +226,7 @@ class Fetcher:
             await self._states.wait()
             return
         try:
+            self.requests_sent += 1
             answers = await self.leader.fetch(plan)
         except (OSError, KafkaError) as error:
             logger.warning(
@@ -299,11 +314,14 @@ class Fetcher:
         try:
             if records:
                 info = partition.append_as_follower(records, state.leader_epoch)
+                partition.traffic.replication_bytes_in += len(records)
+                self.bytes_fetched += len(records)
                 if info.records_bytes > 0:
                     state.fetch_offset = info.last_offset + 1
                     if info.leader_epoch >= 0 and self.leader.version.truncation_on_fetch:
                         state.last_fetched_epoch = info.leader_epoch
                     self._states.to_end(key)
+            state.lag = max(0, data.high_watermark - state.fetch_offset)
             old_high_watermark = log.high_watermark
             if log.update_high_watermark(data.high_watermark) != old_high_watermark:
                 self._on_high_watermark(partition)

@@ -45,6 +45,10 @@ class FetcherManager:
     def __len__(self) -> int:
         return len(self._fetchers)
 
+    def fetchers(self) -> list[Fetcher]:
+        """Those at work now."""
+        return list(self._fetchers.values())
+
     def add(self, partition: Partition, topic_id: bytes, leader_id: int, endpoint: Endpoint) -> None:
         """Copy the partition from that broker."""
         index = fetcher_index(partition.topic, partition.partition, self._config.num_replica_fetchers)
@@ -67,7 +71,8 @@ class FetcherManager:
             connect=self._connect,
         )
         name = f"[ReplicaFetcher replicaId={self._broker_id}, leaderId={leader_id}, fetcherId={index}]"
-        return Fetcher(name, leader, self._config, self._on_high_watermark)
+        client_id = f"ReplicaFetcherThread-{index}-{leader_id}"
+        return Fetcher(name, leader, self._config, self._on_high_watermark, client_id)
 
     def remove(self, keys: Iterable[TopicPartition]) -> None:
         """Stop copying these partitions, whoever does it."""

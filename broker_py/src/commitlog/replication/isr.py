@@ -269,6 +269,10 @@ class InSyncReplicas:
         ):
             logger.debug("%s Ignoring new ISR %s since the local state is newer", self._name, answer)
             return
+        if len(answer.isr) < len(self.state.committed):
+            self._host.isr_shrinks += 1
+        else:
+            self._host.isr_expands += 1
         self._set(IsrState(answer.isr))
         partition.partition_epoch = answer.partition_epoch
         under = " (under-min-isr)" if len(answer.isr) < partition.effective_min_isr else ""
@@ -283,6 +287,7 @@ class InSyncReplicas:
 
     def _failed(self, proposal: IsrState, code: ErrorCode) -> None:
         wanted = _ids(proposal.proposed or ())
+        self._host.failed_isr_updates += 1
         if code in _NOT_APPLIED:
             self._set(IsrState(proposal.committed))
             logger.info(

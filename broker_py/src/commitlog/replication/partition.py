@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from commitlog.replication.isr import InSyncReplicas, RemoteReplica
 from commitlog.replication.metadata_cache import ZERO_UUID
 from commitlog.replication.purgatory import WatchList, check_all
+from commitlog.replication.traffic import Traffic
 from commitlog.storage.log import UnexpectedAppendOffset
 from commitlog.wire.errors import ErrorCode, KafkaError
 
@@ -41,6 +42,7 @@ class Partition:
         "partition_epoch",
         "removing_replicas",
         "topic",
+        "traffic",
         "waiting",
     )
 
@@ -58,6 +60,7 @@ class Partition:
         self.adding_replicas: tuple[int, ...] = ()
         self.removing_replicas: tuple[int, ...] = ()
         self.waiting = WatchList()
+        self.traffic = Traffic()
         self.host = host
         self._topic_id = ZERO_UUID
         self._name = f"[Partition {topic}-{partition} broker={host.broker_id}]"

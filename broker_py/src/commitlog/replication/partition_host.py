@@ -28,3 +28,6 @@ class PartitionHost:
     wake_fetches: Callable[[Partition], None]
     """Look at a partition's waiting fetches after the current turn of the loop, when its answer is on its
     way."""
+    isr_shrinks: int = 0
+    isr_expands: int = 0
+    failed_isr_updates: int = 0

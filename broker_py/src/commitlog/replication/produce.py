@@ -5,6 +5,7 @@ DelayedProduce)."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,8 @@ def append_records(
                     ErrorCode.INVALID_TOPIC_EXCEPTION, f"Cannot append to internal topic {topic}"
                 )
             partition = find(topic, index)
+            traffic = partition.traffic
+            traffic.produces += 1
             info = partition.append_as_leader(records, acks, origin)
         except KafkaError as error:
             results.append(_failed(find, topic, index, error))
@@ -115,6 +118,8 @@ def append_records(
             ErrorCode.NONE, info.first_offset, info.last_offset, info.log_append_time, info.log_start_offset
         )
         results.append(result)
+        traffic.bytes_in += len(records)
+        traffic.messages_in += info.last_offset - info.first_offset + 1
         if acks == -1 and partition.replicated(info.last_offset + 1) is None:
             pending.append((result, partition))
     if not pending:
@@ -124,6 +129,8 @@ def append_records(
 
 def _failed(find: Callable[[str, int], Partition], topic: str, index: int, error: KafkaError) -> AppendResult:
     result = AppendResult(error.code)
+    with contextlib.suppress(KafkaError):
+        find(topic, index).traffic.failed_produces += 1
     if isinstance(error, RecordValidationError):
         # The only text that goes to the producer: it says which of its records were refused, and why.
         result.error_message = error.message

@@ -22,6 +22,7 @@ from commitlog.replication.partition import Partition
 from commitlog.replication.partition_host import PartitionHost
 from commitlog.replication.produce import AppendResult, DelayedProduce
 from commitlog.replication.purgatory import DelayedOperation, check_all
+from commitlog.replication.traffic import Traffic
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.update_metadata_response import UpdateMetadataResponse
 
@@ -70,6 +71,8 @@ class ReplicaManager:
         self.logs = log_manager
         self._rng = rng
         self._partitions: dict[tuple[str, int], Partition] = {}
+        self.traffic_of_gone = Traffic()
+        """Of partitions that are not here any more: the broker's totals never go back."""
         self._offline: set[tuple[str, int]] = set()
         self._leadership_listeners: list[LeadershipListener] = []
         self._deletion_listeners: list[DeletionListener] = []
@@ -165,6 +168,16 @@ class ReplicaManager:
 
     def hosted_partition(self, topic: str, partition: int) -> Partition | None:
         return self._partitions.get((topic, partition))
+
+    @property
+    def offline_count(self) -> int:
+        """Replicas of this broker in directories that failed."""
+        return len(self._offline)
+
+    @property
+    def host(self) -> PartitionHost:
+        """What all partitions share, the counters of ISR changes among it."""
+        return self._host
 
     def partitions(self) -> Iterator[Partition]:
         return iter(self._partitions.values())
@@ -340,6 +353,7 @@ class ReplicaManager:
             if delete:
                 if partition is not None:
                     del self._partitions[key]
+                    self.traffic_of_gone.add(partition.traffic)
                     partition.clear()
                     deleted.append(partition)
                 try:
@@ -361,7 +375,8 @@ class ReplicaManager:
         No LeaderAndIsr is applied to the partition from now on: what coordinates by it must hear of it here.
         """
         key = partition.topic, partition.partition
-        self._partitions.pop(key, None)
+        if self._partitions.pop(key, None) is not None:
+            self.traffic_of_gone.add(partition.traffic)
         self._offline.add(key)
         partition.clear()
         self.wake(partition)

@@ -23,7 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from commitlog.apis.services import Services
-from commitlog.config.broker import BrokerConfig, ConfigError
+from commitlog.config.broker import PROMETHEUS_LISTENER, BrokerConfig, ConfigError
 from commitlog.controller.controller import KafkaController
 from commitlog.controller.topic_admin import TopicAdmin
 from commitlog.coordination import paths
@@ -41,6 +41,8 @@ from commitlog.coordination.documents import (
     TopicAssignment,
 )
 from commitlog.groups.coordinator import OFFSETS_TOPIC, GroupCoordinator
+from commitlog.metrics.endpoint import PrometheusEndpoint
+from commitlog.metrics.families import Sources
 from commitlog.replication.fetch_session import FetchSessionCache
 from commitlog.replication.metadata_cache import MetadataCache
 from commitlog.replication.replica_manager import ReplicaManager
@@ -59,6 +61,8 @@ from commitlog.server.earlier_session import EarlierSession
 from commitlog.server.errors import StartupError
 from commitlog.server.listener import SocketListener
 from commitlog.server.log_dir_events import LogDirEvents
+from commitlog.server.metrics_broker import BrokerMetrics
+from commitlog.server.metrics_replicas import ReplicaMetrics
 from commitlog.server.producer_ids import ProducerIdManager
 from commitlog.server.quota_configs import QuotaConfigs
 from commitlog.server.registration import BrokerRegistrar
@@ -85,6 +89,7 @@ OLDEST_INTER_BROKER_PROTOCOL = "2.7-IV2"
 
 # KafkaServer.shutdown's order: clients first, then what they used, ZooKeeper last.
 STOP_ORDER = (
+    "metrics endpoint",
     "config watcher",
     "listeners",
     "security",
@@ -182,6 +187,7 @@ class Broker:
         self._started["transaction coordinator"] = self._transactions.stop
         self._transactions.start(await self._partition_count(TRANSACTIONS_TOPIC))
         await self._watch_configs()
+        await self._expose_metrics()
         for listener in self.listeners:
             listener.start()
         log.info("[KafkaServer id=%d] started", config.broker_id)
@@ -321,7 +327,7 @@ class Broker:
     async def _bind(self) -> None:
         config = self.config
         quotas = self._connection_quotas
-        dispatcher = Dispatcher(self.services, authorizer=self._authorizer)
+        dispatcher = self._dispatcher = Dispatcher(self.services, authorizer=self._authorizer)
         self._started["listeners"] = self._stop_listeners
         for one in config.listeners:
             security = self._security.listeners.get(one.name)
@@ -368,6 +374,39 @@ class Broker:
         except NoNode:
             return None
         return len(TopicAssignment.decode(topic, data).partitions)
+
+    async def _expose_metrics(self) -> None:
+        address = self.config.prometheus_listener
+        if address is None:
+            return
+        self._dispatcher.times_requests = True
+        broker = BrokerMetrics(self.services, self._dispatcher, self._connection_quotas, self.listeners)
+        replicas = ReplicaMetrics(self._replicas, self._log_manager)
+        sources = Sources()
+        for source in (
+            broker.server,
+            broker.controller,
+            replicas.manager,
+            replicas.topics,
+            replicas.partitions,
+            replicas.logs,
+            replicas.fetchers,
+            broker.network,
+            broker.requests,
+            broker.groups,
+            broker.quotas,
+        ):
+            sources.add(source)
+        self._coordination.add_session_listener(broker.session_changed)
+        endpoint = PrometheusEndpoint(*address, sources)
+        try:
+            await endpoint.start()
+        except OSError as error:
+            raise StartupError(
+                f"{self.config.source}: {PROMETHEUS_LISTENER}: cannot listen on {address[0]}:{address[1]}: "
+                f"{error.strerror or error}"
+            ) from error
+        self._started["metrics endpoint"] = endpoint.stop
 
     # what changes while it runs
 

@@ -14,19 +14,22 @@ import asyncio
 import logging
 from time import perf_counter
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from commitlog.apis.k01_fetch import is_from_follower
 from commitlog.apis.registry import Api, served_apis
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.throttling import measured, throttle_ms
+from commitlog.metrics.requests import RequestStats
 from commitlog.replication.purgatory import DelayedOperation
 from commitlog.security.acl import AclOperation
 from commitlog.server.connection import CloseConnection
-from commitlog.wire.api_keys import ApiKey
+from commitlog.wire.api_keys import API_VERSIONS, ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.frames import RequestHeader, decode_request, decode_request_header, encode_response
 from commitlog.wire.message import Response as ResponseMessage
 from commitlog.wire.messages import response_class
+from commitlog.wire.messages.fetch_request import FetchRequest
 from commitlog.wire.primitives import MalformedMessage
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     from commitlog.server.connection import Connection, Response
 
 log = logging.getLogger("commitlog.server.dispatch")
+
+MAX_FETCH_VERSION = API_VERSIONS[ApiKey.FETCH].high
 request_log = logging.getLogger("commitlog.server.request")
 
 
@@ -84,6 +89,11 @@ class Dispatcher:
         self._services = services
         self._apis = served_apis() if apis is None else apis
         self._authorizer = authorizer
+        self.stats = {key: RequestStats(api.max_version) for key, api in self._apis.items()}
+        self.follower_fetches = RequestStats(MAX_FETCH_VERSION)
+        """Of Fetch, those of followers; the others are in `stats`."""
+        self.times_requests = False
+        """Whether somebody may ask how long requests take."""
 
     def handle(self, connection: Connection, frame: memoryview) -> Response | PendingRequest | None:
         """Answer one frame; a PendingRequest when the handler has to wait. Raises CloseConnection."""
@@ -106,8 +116,16 @@ class Dispatcher:
             raise CloseConnection(f"{_describe(context)}: {error}") from None
         if request_log.isEnabledFor(logging.DEBUG):
             request_log.debug("%s: %s", _describe(context), type(request).__name__)
-        quotas = self._services.quotas
-        if quotas.active:
+        stats = self.stats[header.api_key]
+        if header.api_key == ApiKey.FETCH and is_from_follower(
+            cast(FetchRequest, request), header.api_version
+        ):
+            stats = self.follower_fetches
+        stats.by_version[header.api_version] += 1
+        if self.times_requests:
+            context.stats = stats
+            context.started = perf_counter()
+        if self._services.quotas.active:
             context.request_bytes = len(frame)
             context.started = perf_counter()
         try:
@@ -129,6 +147,8 @@ class Dispatcher:
         self, api: Api, context: RequestContext, request: Any, answer: Any | None, connection: Connection
     ) -> Response | None:
         """A request was worked on: hold its client to its quotas, and encode the answer."""
+        if context.stats is not None:
+            context.stats.note(context.started, context.worked)
         if context.started or context.throttle_ms:
             delay = throttle_ms(self._services.quotas, context, answer)
             if delay > 0:

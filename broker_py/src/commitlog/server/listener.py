@@ -53,6 +53,7 @@ class SocketListener:
         # A dictionary for its order: a stop or a start treats connections in the order in which they came.
         self._connections: dict[Connection, None] = {}
         self._next_index = 0
+        self.accepted = 0
         self._processing = False
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -96,6 +97,7 @@ class SocketListener:
         if admission is None:
             return False
         self._connections[connection] = None
+        self.accepted += 1
         if admission.delay_ms > 0:
             seconds = admission.delay_ms / 1000
             connection.mute(seconds)
