@@ -25,6 +25,7 @@ from tests.jvm.cluster import JVM, PYTHON, MixedCluster, mixed_cluster
 from tests.jvm.tools import KafkaTools
 from tests.real_zookeeper import ZooKeeperProcess
 from tests.security.world import acl
+from tests.server.acl_questions import QUESTIONS
 from tests.server.authorization_table import (
     DENIALS,
     SECRET,
@@ -233,6 +234,18 @@ def test_the_same_rights_open_the_same_doors(sides: dict[str, Side]) -> None:
                 side.revoke()
             if codes[PYTHON] != codes[JVM]:
                 wrong.append(f"{row.key.name} ({row.what}) version {version} with {granted}: {codes}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_an_administrator_who_errs_is_told_the_same(sides: dict[str, Side]) -> None:
+    wrong = []
+    for what, key, version, fields, _ in QUESTIONS:
+        request = make(request_class(key), fields)
+        answers = {kind: told(side, side.home.ask(request, version)) for kind, side in sides.items()}
+        # Both answer sets: their order is no promise.
+        ours, theirs = (answer and sorted(answer, key=repr) for answer in answers.values())
+        if ours != theirs:
+            wrong.append(f"{key.name} of {what}:\n  {ours}\n  Kafka: {theirs}")
     assert not wrong, "\n".join(wrong)
 
 

@@ -21,6 +21,7 @@ from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.messages import request_class
 from commitlog.wire.regions import FileRegion
 from tests.security.world import acl, everything
+from tests.server.acl_questions import QUESTIONS
 from tests.server.authorization_table import (
     DENIALS,
     ROWS,
@@ -30,6 +31,7 @@ from tests.server.authorization_table import (
     Row,
     batch,
     error_codes,
+    leaves,
     make,
     texts,
 )
@@ -335,3 +337,35 @@ def test_whoever_may_not_describe_a_topics_settings_is_not_told_them_at_its_crea
         assert (topic.num_partitions, topic.replication_factor, topic.configs) == (-1, -1, [])
 
     run(tmp_path, test)
+
+
+def test_what_an_administrator_may_get_wrong(tmp_path: Path) -> None:
+    async def test(attack: Attack) -> None:
+        for what, key, version, fields, codes in QUESTIONS:
+            answer = await attack.ask(ADMIN, make(request_class(key), fields), version)
+            found = [value for name, value in leaves(answer) if name == "error_code"]
+            assert (found if answer is not None else None) == codes, f"{key.name} of {what}: {answer}"
+
+    run(tmp_path, test)
+
+
+def test_without_an_authorizer_there_are_no_acls(tmp_path: Path) -> None:
+    """SECURITY_DISABLED, and everything else is allowed."""
+
+    async def main(world: World) -> None:
+        broker = world.broker(1)
+        await broker.start()
+        assert broker._authorizer is None
+        dispatcher = Dispatcher(broker.services)
+        for key in (ApiKey.DESCRIBE_ACLS, ApiKey.CREATE_ACLS, ApiKey.DELETE_ACLS):
+            fields = next(each for _, one, _, each, codes in QUESTIONS if one is key and codes)
+            peer: Any = Peer(MALLORY)
+            frame = bytearray(frames.encode_request(make(request_class(key), fields), 3, 7, "test"))
+            answer: Any = dispatcher.handle(peer, memoryview(frame)[4:])
+            if isinstance(answer, PendingRequest):
+                await asyncio.wait([answer.future])
+                answer = answer.response()
+            payload = memoryview(b"".join(answer))[4:]
+            assert error_codes(frames.decode_response(int(key), 3, payload)[1]) - {0} == {54}
+
+    run_world(tmp_path, main)
