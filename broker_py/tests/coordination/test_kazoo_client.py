@@ -5,11 +5,13 @@ meanwhile."""
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 
 import pytest
 
 from commitlog.coordination.client import ClientClosed, ConnectionLoss, CoordinationTimeout
-from commitlog.coordination.kazoo_client import KazooCoordination
+from commitlog.coordination.kazoo_client import KazooCoordination, _InlineHandler
 from commitlog.coordination.kazoo_words import split_connect_string, unresolvable_hosts
 from tests.coordination.conftest import ZooKeeperWorld
 from tests.real_zookeeper import ZooKeeperProcess, free_port
@@ -54,3 +56,18 @@ def test_connection_strings() -> None:
     assert split_connect_string("h1:2181/") == ("h1:2181", "")
     assert split_connect_string("h1:2181") == ("h1:2181", "")
     assert unresolvable_hosts("127.0.0.1:2181,cafka1.invalid:2181,[::1]:2181/x") == ["cafka1.invalid"]
+
+
+def test_sockets_of_any_number_are_waited_for() -> None:
+    """A broker has thousands of files open before it connects again."""
+    near, far = socket.socketpair()
+    high = os.dup2(near.fileno(), 1500)
+    with near, far, socket.socket(fileno=high) as many:
+        handler = _InlineHandler(None)
+        assert handler.select([many], [], [], 0.001) == ([], [], [])
+        assert handler.select([], [many], [], 0.001) == ([], [many], [])
+        far.send(b"x")
+        assert handler.select([near, many], [], [], None) == ([near, many], [], [])
+        many.recv(1)
+        far.close()
+        assert handler.select([many], [], [], 0.001) == ([many], [], [])

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import select
 import socket
 import ssl
 import threading
@@ -114,6 +116,24 @@ class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
 
     def dispatch_callback(self, callback: Any) -> None:
         callback.func(*callback.args)
+
+    def select(
+        self,
+        readers: Sequence[Any],
+        writers: Sequence[Any],
+        exceptional: Sequence[Any],
+        timeout: float | None = None,
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """select.select, for descriptors of any number. kazoo's own makes an epoll object for each call and
+        asks the kernel six times; this is called twice for each request."""
+        poll = select.poll()
+        for one in readers:
+            poll.register(one, select.POLLIN)
+        for one in writers:
+            poll.register(one, select.POLLOUT)
+        ready = dict(poll.poll(None if timeout is None else max(0, math.ceil(timeout * 1000))))
+        readable = [one for one in readers if ready.get(one.fileno(), 0) & ~select.POLLOUT]
+        return readable, [one for one in writers if one.fileno() in ready], []
 
 
 class _LoggingIn(ConnectionHandler):  # type: ignore[misc]
