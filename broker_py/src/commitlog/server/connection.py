@@ -132,6 +132,7 @@ class Connection(asyncio.BufferedProtocol):
         "connection_id",
         "last_active",
         "listener_name",
+        "made_at",
         "max_request_bytes",
         "principal",
         "requests",
@@ -168,7 +169,7 @@ class Connection(asyncio.BufferedProtocol):
         self.listener_name = owner.name
         self.principal = ANONYMOUS
         self.max_request_bytes = owner.max_request_bytes
-        self.last_active = self._loop.time()
+        self.made_at = self.last_active = self._loop.time()
 
     # asyncio.BufferedProtocol
 

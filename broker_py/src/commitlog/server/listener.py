@@ -149,7 +149,9 @@ class SocketListener:
         for connection in self.connections():
             if connection.has_sent_more():
                 connection.last_active = now
-            quiet = now - connection.last_active
+            # Who authenticates has this long for all of it: bytes that come in drops do not prolong it.
+            since = connection.last_active if connection.requests is self._requests else connection.made_at
+            quiet = now - since
             if quiet > idle_seconds and not connection.is_working:
                 log.debug("Closing idle connection %s", connection.connection_id)
                 if connection.is_busy:
