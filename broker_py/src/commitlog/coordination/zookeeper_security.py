@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 OPEN = "open"
 CREATOR_AND_READERS = "creator and readers"
 CREATOR_ONLY = "creator only"
-SENSITIVE_ROOTS = ("/config/users", "/config/brokers", "/delegation_auth/tokens")
+SENSITIVE_ROOTS = ("/config/users", "/config/brokers", "/delegation_token/tokens")
 _OPEN_PATH = "/consumers"
 
 

@@ -3,7 +3,7 @@
 
 A token is an id and its HMAC under delegation.token.secret.key; whoever has both authenticates by SCRAM with
 tokenauth=true, the id as name and the HMAC in base64 as password. ZooKeeper keeps everything but the HMAC, in
-`/delegation_auth/tokens/<id>`:
+`/delegation_token/tokens/<id>`:
 `{"version":3,"owner":...,"tokenRequester":...,"renewers":[...],"issueTimestamp":...,"maxTimestamp":...,
 "expiryTimestamp":...,"tokenId":...}`, principals sanitized; a change is followed by a notification whose data
 is the id. Brokers share the key, so that each can compute every HMAC.
@@ -39,8 +39,8 @@ from commitlog.wire.errors import ErrorCode, KafkaError
 
 log = logging.getLogger("commitlog.security.delegation_tokens")
 
-TOKENS = "/delegation_auth/tokens"
-TOKEN_CHANGES = "/delegation_auth/token_changes"
+TOKENS = "/delegation_token/tokens"
+TOKEN_CHANGES = "/delegation_token/token_changes"
 TOKEN_CHANGE_PREFIX = "token_change_"
 DOCUMENT_VERSION = 3
 _WHAT = "delegation token"
