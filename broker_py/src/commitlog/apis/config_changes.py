@@ -18,6 +18,7 @@ from typing import Protocol
 from commitlog.apis.services import RequestContext, Services
 from commitlog.config.definitions import Definition, Type, broker_definitions, topic_definitions
 from commitlog.config.dynamic import validate_dynamic
+from commitlog.config.password_encoder import PasswordError, password_encoder, refuse_cluster_wide
 from commitlog.config.properties import ConfigError
 from commitlog.config.topic import validate_topic_config
 from commitlog.coordination.paths import DEFAULT_ENTITY
@@ -201,15 +202,24 @@ async def _change_topic(services: Services, topic: str, change: Change, *, valid
 async def _change_broker(services: Services, name: str, change: Change, *, validate_only: bool) -> None:
     broker_id = broker_id_of(services, name)
     entity = DEFAULT_ENTITY if broker_id is None else str(broker_id)
-    now = await services.topic_admin.entity_configs.read("brokers", entity)
+    resource = f"ConfigResource(type=BROKER, name='{name}')"
+    encoder = password_encoder(services.config)
+    stored = await services.topic_admin.entity_configs.read("brokers", entity)
+    now = encoder.decode_all(stored, [])
     wanted = change(now, broker_definitions())
     try:
         validate_dynamic(wanted, services.config, per_broker=broker_id is not None)
+        if broker_id is None:
+            refuse_cluster_wide(list(wanted))
+        kept = encoder.encode_all(wanted)
     except ConfigError as error:
         raise KafkaError(ErrorCode.INVALID_REQUEST, error.message) from None
+    except PasswordError as error:
+        text = f"Invalid config value for resource {resource}: {error}"
+        raise KafkaError(ErrorCode.INVALID_REQUEST, text) from None
     if not validate_only:
         log.info("Updating broker %s with new configuration: %s", entity, sorted(wanted))
-        await services.topic_admin.entity_configs.change("brokers", entity, wanted)
+        await services.topic_admin.entity_configs.change("brokers", entity, kept)
 
 
 def edit_list(

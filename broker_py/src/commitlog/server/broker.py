@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from commitlog.apis.services import Services
 from commitlog.config.broker import PROMETHEUS_LISTENER, BrokerConfig, ConfigError
+from commitlog.config.password_encoder import password_encoder
 from commitlog.controller.controller import KafkaController
 from commitlog.controller.topic_admin import TopicAdmin
 from commitlog.coordination import paths
@@ -464,7 +465,11 @@ class Broker:
         """Read the cluster-wide and this broker's own settings and put them in force."""
         cluster = await self._entity(paths.broker_config(paths.DEFAULT_ENTITY))
         own = await self._entity(paths.broker_config(self.config.broker_id))
-        self.config.update_dynamic(cluster, own)
+        unusable: list[str] = []
+        encoder = password_encoder(self.config)
+        self.config.update_dynamic(encoder.decode_all(cluster, unusable), encoder.decode_all(own, unusable))
+        for problem in unusable:
+            log.error("Dynamic password config is ignored: %s", problem)
 
     async def _entity(self, path: str) -> dict[str, str]:
         try:
