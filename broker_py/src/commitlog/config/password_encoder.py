@@ -3,7 +3,8 @@
 
 Text: `keyFactoryAlgorithm:PBKDF2WithHmacSHA512,cipherAlgorithm:AES/CBC/PKCS5Padding,keyLength:128,
 salt:<base64>,iterations:4096,encryptedPassword:<base64>,passwordLength:<n>,initializationVector:<base64>`, in
-one line. The key comes from password.encoder.secret; password.encoder.old.secret is tried where that does not fit.
+one line. The key comes from password.encoder.secret; password.encoder.old.secret is tried where that does
+not fit.
 """
 
 from __future__ import annotations
