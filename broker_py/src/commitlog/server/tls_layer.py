@@ -200,7 +200,11 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
         assert self._raw is not None
         self._raw.set_write_buffer_limits(high, low)
 
+    def get_write_buffer_size(self) -> int:
+        return 0 if self._raw is None else self._raw.get_write_buffer_size()
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        if name == "ssl_object":
-            return self._tls
+        if name == "sslcontext":
+            # Nothing may go past this layer: files are read and encrypted, never sent by sendfile.
+            return self._tls.context
         return default if self._raw is None else self._raw.get_extra_info(name, default)
