@@ -181,7 +181,9 @@ async def commit_offsets(admin: Admin, name: str, offsets: Mapping[TopicPartitio
         ],
     )
     _, response = await admin.ask_coordinator(
-        name, request, lambda found: found.topics[0].partitions[0].error_code
+        name,
+        request,
+        lambda found: max((one.error_code for topic in found.topics for one in topic.partitions), default=0),
     )
     failed = {
         TopicPartition(topic.name, one.partition_index): one.error_code

@@ -23,11 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
+    options = make_parser().read(words)
+
     import asyncio
 
     from commitlog.cli.transactions_actions import run
 
-    asyncio.run(run(make_parser().read(words)))
+    asyncio.run(run(options))
     return 0
 
 
