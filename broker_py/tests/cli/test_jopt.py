@@ -66,3 +66,25 @@ def test_help_has_two_columns() -> None:
     ]
     assert "--topic <String: topic>         The topic." in lines
     assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_value_that_may_be_left_out_can_be_negative() -> None:
+    options = {"period": Option("Time.", "Long", whole_number=True, optional=True), "list": Option("List.")}
+    assert parse(["--period", "-1", "--list"], options).only_number("period") == -1
+    assert parse(["--period", "--list"], options).value("period") == ""
+
+
+def test_conditions_and_repetition() -> None:
+    options = {
+        "list": Option("List."),
+        "state": Option("State.", "String", optional=True, available_if=("list",)),
+        "names": Option("Names.", "String", separator=",", default="none"),
+    }
+    assert list(parse(["--names", "a,b", "--names", "c"], options).all("names")) == ["a", "b", "c"]
+    assert parse(["--list"], options).only("names") == "none"
+    with pytest.raises(ArgumentError, match=r"Option\(s\) \[state\] are unavailable"):
+        parse(["--state"], options)
+    with pytest.raises(
+        ArgumentError, match="Found multiple arguments for option names, but you asked for only one"
+    ):
+        parse(["--names", "a", "--names", "b"], options).only("names")

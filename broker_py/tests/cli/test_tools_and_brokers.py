@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tools against a broker that answers as told: output, status, and one line for what goes wrong. They print what
-those of Apache Kafka 3.9.1 print; tests/jvm/test_own_tools.py asks its tools."""
+"""Tools against a broker that answers as told: output, status, and one line for what goes wrong. They print
+what those of Apache Kafka 3.9.1 print; tests/jvm/test_own_tools.py asks its tools."""
 
 from __future__ import annotations
 

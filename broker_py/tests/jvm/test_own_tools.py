@@ -85,6 +85,7 @@ def pair(
 ) -> Iterator[Pair]:
     MAIN_CLASSES.setdefault("kafka-acls", "kafka.admin.AclCommand")
     MAIN_CLASSES.setdefault("kafka-dump-log", "kafka.tools.DumpLogSegments")
+    MAIN_CLASSES.setdefault("kafka-delegation-tokens", "org.apache.kafka.tools.DelegationTokenCommand")
     settings = {
         "authorizer_class_name": "kafka.security.authorizer.AclAuthorizer",
         "allow_everyone_if_no_acl_found": "true",
@@ -108,6 +109,10 @@ kafka-get-offsets kafka-leader-election kafka-log-dirs kafka-reassign-partitions
 """
 
 REFUSED = """
+kafka-delegation-tokens --create --renew
+kafka-delegation-tokens --describe
+kafka-features {server} upgrade
+kafka-features {server} upgrade --feature a=1
 kafka-consumer-groups --list
 kafka-consumer-groups {server} --list --describe
 kafka-consumer-groups {server} --describe

@@ -95,7 +95,7 @@ def parse(arguments: Sequence[str], options: Mapping[str, Option]) -> Parsed:
                 raise ArgumentError(f"Option {name} takes no argument")
             found.setdefault(name, []).append("")
             continue
-        if not has_value and option.optional and (not rest or rest[0].startswith("-")):
+        if not has_value and option.optional and (not rest or _looks_like_option(rest[0], option)):
             found.setdefault(name, []).append("")
             continue
         if not has_value:
@@ -110,6 +110,11 @@ def parse(arguments: Sequence[str], options: Mapping[str, Option]) -> Parsed:
             found[name] = [part for value in found[name] for part in value.split(option.separator)]
     _check_presence(found, options)
     return Parsed(found, options, given_names)
+
+
+def _looks_like_option(word: str, option: Option) -> bool:
+    """Whether the word is no value of an option that may go without one; -1 is one where numbers are due."""
+    return word.startswith("-") and not (option.whole_number and word[1:].isdecimal())
 
 
 def _check_presence(found: Mapping[str, Sequence[str]], options: Mapping[str, Option]) -> None:
