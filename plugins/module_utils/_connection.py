@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import re
+import socket
 import traceback
 import typing as t
 
@@ -249,9 +250,7 @@ class BootstrapWatcher(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Look at one line of kafka-python's log."""
         reasons = [arg for arg in record.args or () if isinstance(arg, Exception)] if isinstance(record.args, tuple) else []
-        if not reasons:
-            if record.name == "kafka.net.inet":  # a connection refused is told as a text
-                self.last = OSError(record.getMessage())
+        if not reasons or record.msg.startswith("Bootstrap failed"):  # that is the bare timeout
             return
         self.last = reasons[0]
         if not record.msg.startswith("Bootstrap connection"):  # only that loop may be broken out of
@@ -275,6 +274,17 @@ class BootstrapWatcher(logging.Handler):
             logger.removeHandler(self)
 
 
+def tcp_trouble(servers: list[str]) -> t.Optional[OSError]:
+    """Why the first of the servers that cannot be reached cannot: kafka-python does not say. None when all can."""
+    for server in servers:
+        host, _colon, port = server.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]") or server, int(port) if host else 9092), timeout=2).close()
+        except (OSError, ValueError) as error:
+            return OSError("{0}: {1}".format(server, error))
+    return None
+
+
 def open_client(options: dict[str, t.Any]) -> t.Any:
     """A KafkaAdminClient with these options, or the error that says why there is none."""
     watcher = BootstrapWatcher(len(options["bootstrap_servers"]))
@@ -282,7 +292,7 @@ def open_client(options: dict[str, t.Any]) -> t.Any:
         with watcher.listening():
             return KafkaAdminClient(**options)
     except KafkaError as error:
-        raise watcher.last or error from error
+        raise watcher.last or tcp_trouble(options["bootstrap_servers"]) or error from error
 
 
 def connect(params: dict[str, t.Any]) -> t.Any:

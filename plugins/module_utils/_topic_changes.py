@@ -81,6 +81,7 @@ class TopicChanges:
         self.plans: dict[str, TopicPlan] = {}
         self._current = existing
         self._created: dict[str, tuple[int, int]] = {}
+        self._ready: list[TopicState] = []
         for topic in wanted:
             if topic.name in existing:
                 plan = plan_changes(existing[topic.name], topic)
@@ -137,7 +138,7 @@ class TopicChanges:
             admin.wait_until_gone([topic.name for topic in self.deletions])
         ready: dict[str, t.Optional[int]] = {topic.name: None for topic in self.creations}
         ready.update((name, plan.grow_to) for name, plan in grown.items())
-        admin.wait_until_led(ready)
+        self._ready = admin.wait_until_led(ready)
 
     def before(self) -> Described:
         """The topics that change, as they were; {} for those to be made."""
@@ -149,14 +150,16 @@ class TopicChanges:
     def after(self) -> Described:
         """The same topics as they are now, or would be in check mode.
 
-        Settings reach the brokers through ZooKeeper a moment after a request was accepted: what was asked is what is returned.
+        What was asked is what is returned, since a broker may show it a moment later; only where the cluster chose, it is asked.
         """
         result: Described = {topic.name: {} for topic in self.deletions}
         for topic in self.creations:
             result[topic.name] = describe_wanted(topic, *self._created.get(topic.name, (-1, -1)))
         for name, plan in self.plans.items():
             result[name] = describe_after(self._current[name], plan)
-        if not self._admin.check_mode:
-            for found in self._admin.read_all([name for name in result if result[name]], with_settings=False):
-                result[found.name] = dict(describe(found), config=result[found.name]["config"])
+        for found in self._ready:
+            described = result[found.name]
+            for state in found.partitions:
+                if not described["replica_assignment"].get(str(state.partition)):
+                    described["replica_assignment"][str(state.partition)] = state.replicas
         return dict(sorted(result.items()))

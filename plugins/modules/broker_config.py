@@ -148,6 +148,28 @@ def make_plans(admin: ConfigAdmin, brokers: t.Optional[list[int]], wanted: dict[
     return plans
 
 
+def wait_until_shown(admin: ConfigAdmin, brokers: t.Optional[list[int]], plans: Plans) -> None:
+    """Wait until the brokers tell what they have just accepted: it reaches them through ZooKeeper."""
+
+    def state() -> tuple[t.Optional[bool], str]:
+        if brokers is None:
+            have = {"all": admin.default_broker_settings()}
+        else:
+            found = admin.broker_settings([int(place) for place in plans])
+            have = {str(broker): {n: s.value for n, s in every.items() if s.dynamic} for broker, every in found.items()}
+        for place, plan in plans.items():
+            told = have[place]
+            # A secret is told as null: of that, only whether it is set can be seen.
+            late = [n for n, text in plan.set_config.items() if n not in told or told[n] not in (None, text)]
+            late += [name for name in plan.reset_config if name in told]
+            if late:
+                return None, "broker {0} does not show {1}".format(place, ", ".join(sorted(late)))
+        return True, ""
+
+    if admin.requests and not admin.check_mode:
+        admin.wait("the settings were accepted but are not in force", state)
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the arguments ask; the module's result."""
     params = module.params
@@ -161,6 +183,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             admin.alter_configs(changes)
         elif changes:
             admin.alter_default_broker_settings(changes[0].set_config, changes[0].reset_config, changes[0].shown or {})
+        wait_until_shown(admin, params["brokers"], plans)
     finally:
         admin.close()
     before = {place: plan.before for place, plan in plans.items()}
