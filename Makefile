@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test packages lint unit processes jvm-libs client-libs clients simulate bench bench-quick molecule molecule-default torture torture-destroy soak wheel artifact build clean
+.PHONY: help venv cluster destroy test packages sanity lint unit processes jvm-libs client-libs clients simulate bench bench-quick molecule molecule-default torture torture-destroy soak wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,10 +34,14 @@ lint: venv ## ruff, mypy, ansible-lint, yamllint
 
 unit: packages ## the tests that need no hosts and start no brokers, on every core
 	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm
-	python -m pytest -q --numprocesses auto --dist loadfile tests
+	python -m pytest -q --numprocesses auto --dist loadfile tests --ignore tests/cluster
 
 processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; with Apache Kafka after `make jvm-libs`
 	cd broker_py && python -m pytest -q tests/end_to_end tests/jvm
+	python -m pytest -q tests/cluster
+
+sanity: ## ansible-test sanity and units, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection
+	PYTHON=$(PYTHON) tests/sanity.sh sanity units docs changelog importer
 
 KAFKA_JVM := $(CURDIR)/.cache/kafka-jvm
 JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencies -DincludeScope=runtime

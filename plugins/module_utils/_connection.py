@@ -176,18 +176,22 @@ def version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
+def missing_library(params: dict[str, t.Any]) -> t.Optional[str]:
+    """One line about a library that is missing or too old; None when all is there."""
+    if KAFKA_PYTHON_IMPORT_ERROR is not None:
+        return str(missing_required_lib("kafka-python>=" + KAFKA_PYTHON_OLDEST))
+    if version_numbers(KAFKA_PYTHON_VERSION) < version_numbers(KAFKA_PYTHON_OLDEST):
+        return "kafka-python {0} is too old: kafka-python>={1} is needed".format(KAFKA_PYTHON_VERSION, KAFKA_PYTHON_OLDEST)
+    if params["zookeeper_connect"] and KAZOO_IMPORT_ERROR is not None:
+        return str(missing_required_lib("kazoo", reason="for zookeeper_connect"))
+    return None
+
+
 def require_libraries(module: t.Any) -> None:
     """End the module with one clear line when a library that it needs is missing or too old."""
-    if KAFKA_PYTHON_IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("kafka-python>=" + KAFKA_PYTHON_OLDEST), exception=KAFKA_PYTHON_IMPORT_ERROR)
-    if version_numbers(KAFKA_PYTHON_VERSION) < version_numbers(KAFKA_PYTHON_OLDEST):
-        module.fail_json(
-            msg="kafka-python {0} is too old: this module needs kafka-python>={1}".format(
-                KAFKA_PYTHON_VERSION, KAFKA_PYTHON_OLDEST
-            )
-        )
-    if module.params["zookeeper_connect"] and KAZOO_IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("kazoo", reason="for zookeeper_connect"), exception=KAZOO_IMPORT_ERROR)
+    missing = missing_library(module.params)
+    if missing is not None:
+        module.fail_json(msg=missing, exception=KAFKA_PYTHON_IMPORT_ERROR or KAZOO_IMPORT_ERROR)
 
 
 class StaticToken:

@@ -66,7 +66,7 @@ options:
     type: int
   offsets:
     description:
-      - The offsets themselves, by topic and partition, for example V({'test': {'0': 1500}}).
+      - The offsets themselves, by topic and partition, as in the examples.
       - One that the partition does not hold becomes the nearest that it does.
     type: dict
   from_file:

@@ -136,6 +136,7 @@ requests:
 import dataclasses
 import json
 import os
+import tempfile
 import time
 import typing as t
 
@@ -164,13 +165,16 @@ def token_in_file(path: str) -> dict[str, str]:
         raise RequestFailed("path: {0} is not a file that this module wrote: {1}".format(path, type(error).__name__)) from error
 
 
-def write_token(module: AnsibleModule, path: str, token: Token) -> None:
-    """Put the token into the file, which only the owner can read, in one step."""
-    temporary = os.path.join(module.tmpdir, "delegation_token")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(dict(token_id=token.token_id, hmac=token.hmac, owner=token.owner), file)
-    module.atomic_move(temporary, path)
+def write_token(path: str, token: Token) -> None:
+    """Put the token into the file in one step; at no moment can others read it."""
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".")  # of mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(dict(token_id=token.token_id, hmac=token.hmac, owner=token.owner), file)
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def shown(token: t.Optional[Token]) -> dict[str, t.Any]:
@@ -187,9 +191,8 @@ def lasts(token: Token, seconds: int) -> bool:
     return token.expires_ms >= (time.time() + seconds) * 1000
 
 
-def ensure_present(module: AnsibleModule, admin: TokenAdmin, current: t.Optional[Token]) -> dict[str, t.Any]:
+def ensure_present(params: dict[str, t.Any], admin: TokenAdmin, current: t.Optional[Token]) -> dict[str, t.Any]:
     """Renew or make a token where it is needed; it as the module returns it."""
-    params = module.params
     renewers = sorted(renewer if ":" in renewer else "User:" + renewer for renewer in params["renewers"])
     same = current is not None and current.renewers == renewers and params["owner"] in (None, current.owner)
     if current is not None and same:
@@ -202,7 +205,7 @@ def ensure_present(module: AnsibleModule, admin: TokenAdmin, current: t.Optional
     made = admin.create(params["owner"], renewers, -1 if params["max_lifetime"] is None else params["max_lifetime"] * 1000)
     if made is None:
         return dict(owner=params["owner"], renewers=renewers)
-    write_token(module, params["path"], made)
+    write_token(params["path"], made)
     return shown(made)
 
 
@@ -227,7 +230,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         current = known.get(kept.get("token_id", ""))
         before = shown(current)
         if params["state"] == "present":
-            after = ensure_present(module, admin, current)
+            after = ensure_present(params, admin, current)
             changed = bool(admin.requests)
         else:
             changed = ensure_absent(admin, params["path"], current)

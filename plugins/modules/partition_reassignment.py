@@ -66,7 +66,7 @@ options:
     type: int
   assignment:
     description:
-      - The brokers of partitions, the preferred leader first, by topic and partition, for example V({'test': {'0': [1, 2]}}).
+      - The brokers of partitions, the preferred leader first, by topic and partition, as in the examples.
       - Required when O(strategy=assignment). Partitions that it does not name stay where they are.
     type: dict
   rack_aware:

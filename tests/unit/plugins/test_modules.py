@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds of every module: its place in the action group, its documentation, and that only secrets are hidden."""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+SECRETS = {"password", "sasl_password", "sasl_oauth_token", "ssl_password", "ssl_key_pem", "zookeeper_password"}
+
+
+class Stopped(Exception):
+    """Instead of running."""
+
+
+def arguments_of(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the module makes AnsibleModule with."""
+    module = importlib.import_module(f"ansible_collections.commitlog.kafka.plugins.modules.{name}")
+    seen: dict[str, Any] = {}
+
+    def stop(**arguments: Any) -> None:
+        seen.update(arguments)
+        raise Stopped
+
+    monkeypatch.setattr(module, "AnsibleModule", stop)
+    with pytest.raises(Stopped):
+        module.main()
+    return seen
+
+
+def documented(name: str) -> dict[str, Any]:
+    module = importlib.import_module(f"ansible_collections.commitlog.kafka.plugins.modules.{name}")
+    found: dict[str, Any] = yaml.safe_load(module.DOCUMENTATION)
+    return found
+
+
+def test_every_module_is_in_the_action_group() -> None:
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+    assert runtime["action_groups"]["kafka"] == MODULES
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_check_mode_and_one_connection(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = arguments_of(name, monkeypatch)
+    assert arguments["supports_check_mode"] is True
+    assert "bootstrap_servers" in arguments["argument_spec"]
+    assert {"commitlog.kafka.connection", "commitlog.kafka.attributes.actiongroup_kafka"} <= set(
+        documented(name)["extends_documentation_fragment"]
+    )
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_secrets_are_hidden_and_nothing_else(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = arguments_of(name, monkeypatch)["argument_spec"]
+    hidden = {option for option, entry in spec.items() if entry.get("no_log")}
+    assert hidden == SECRETS & set(spec)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("_info")])
+def test_what_changes_something_returns_before_after_and_the_requests(name: str) -> None:
+    module = importlib.import_module(f"ansible_collections.commitlog.kafka.plugins.modules.{name}")
+    assert {"before", "after", "requests"} <= set(yaml.safe_load(module.RETURN))
+    assert documented(name)["attributes"]["diff_mode"]["support"] == "full"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_are_tasks_with_names_of_this_module(name: str) -> None:
+    module = importlib.import_module(f"ansible_collections.commitlog.kafka.plugins.modules.{name}")
+    tasks = yaml.safe_load(module.EXAMPLES)
+    assert all(task["name"] for task in tasks)
+    assert any(f"commitlog.kafka.{name}" in task for task in tasks)
