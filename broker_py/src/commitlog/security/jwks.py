@@ -2,9 +2,9 @@
 """The public keys of sasl.oauthbearer.jwks.endpoint.url (VerificationKeyResolverFactory,
 RefreshingHttpsJwks).
 
-A file:// JWKS is read again when the file changes; one behind http(s) every
-sasl.oauthbearer.jwks.endpoint.refresh.ms and when a token names a key id that is not known, no more often
-than the backoff allows. Reading never happens on the event loop.
+Read at start, every sasl.oauthbearer.jwks.endpoint.refresh.ms, and when a token names a key that is not
+known, but for that at most every 10 seconds: whoever may send a token must not make us ask without end.
+Once the broker runs, reading never happens on the event loop.
 """
 
 from __future__ import annotations

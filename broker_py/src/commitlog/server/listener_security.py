@@ -52,6 +52,8 @@ SIGNED_HANDLERS = (
     f"{_PACKAGE}OAuthBearerValidatorCallbackHandler",
     f"{_PACKAGE}secured.OAuthBearerValidatorCallbackHandler",
 )
+UNKNOWN_KEY_PAUSE_S = 10.0
+"""The least time between two looks for a key that a token named."""
 _CALLBACKS = "sasl.server.callback.handler.class"
 
 TokenAccount = Callable[[str, str], Account | None]
@@ -280,11 +282,13 @@ class ListenerSecurity:
     async def _refresh(self, jwks: JwkSet) -> None:
         """Every refresh.ms, and soon after a token named an unknown key."""
         settings = self.settings
+        loop = asyncio.get_running_loop()
         while True:
+            read_at = loop.time()
             period_ms = settings.value("sasl.oauthbearer.jwks.endpoint.refresh.ms")
             try:
                 await asyncio.wait_for(self._stale.wait(), period_ms / 1000)
-                await asyncio.sleep(settings.value("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms") / 1000)
+                await asyncio.sleep(max(0.0, read_at + UNKNOWN_KEY_PAUSE_S - loop.time()))
             except TimeoutError:
                 pass
             self._stale.clear()
