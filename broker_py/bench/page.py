@@ -179,11 +179,14 @@ def _bars(chosen: list[Results], figure: str, label: str, path: Path) -> None:
         )
     axes.set_ylim(at, 0)
     axes.set_yticks([])
-    axes.margins(x=0.08)
-    axes.set_xlabel(label)
+    # Peers differ by orders of magnitude: on a linear scale the fast ones would all look the same.
+    axes.set_xscale("log")
+    least, most = axes.get_xlim()
+    axes.set_xlim(least / 2, most * 2)
+    axes.set_xlabel(f"{label} (logarithmic)")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(seen))
     picture.tight_layout()
     picture.savefig(path, dpi=110)
     plt.close(picture)
