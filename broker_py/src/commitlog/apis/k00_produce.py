@@ -128,7 +128,7 @@ def _append(
         if refused or any(result.error for result in results):
             context.close()
         return None
-    respond = _responder(services, context, [(topic, index) for topic, index, _ in entries], refused)
+    respond = responder(services, context, [(topic, index) for topic, index, _ in entries], refused)
     return respond(outcome) if isinstance(outcome, list) else outcome.then(respond)
 
 
@@ -173,7 +173,7 @@ def _check(version: int, records: bytearray | memoryview) -> ErrorCode:
     return ErrorCode.NONE
 
 
-def _responder(
+def responder(
     services: Services,
     context: RequestContext,
     appended: list[tuple[str, int]],

@@ -24,6 +24,7 @@ from commitlog.metrics.requests import RequestStats
 from commitlog.replication.purgatory import DelayedOperation
 from commitlog.security.acl import AclOperation
 from commitlog.server.connection import CloseConnection
+from commitlog.server.short_produce import ShortProduce
 from commitlog.wire.api_keys import API_VERSIONS, ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.frames import RequestHeader, decode_request, decode_request_header, encode_response
@@ -34,7 +35,7 @@ from commitlog.wire.primitives import MalformedMessage
 
 if TYPE_CHECKING:
     from commitlog.security.authorizer import AclAuthorizer
-    from commitlog.server.connection import Connection, Response
+    from commitlog.server.connection import Connection, Pending, Response
 
 log = logging.getLogger("commitlog.server.dispatch")
 
@@ -94,9 +95,16 @@ class Dispatcher:
         """Of Fetch, those of followers; the others are in `stats`."""
         self.times_requests = False
         """Whether somebody may ask how long requests take."""
+        self._short: ShortProduce | None = None
+        if authorizer is None and ApiKey.PRODUCE in self._apis:
+            self._short = ShortProduce(services, self.stats[ApiKey.PRODUCE])
 
-    def handle(self, connection: Connection, frame: memoryview) -> Response | PendingRequest | None:
-        """Answer one frame; a PendingRequest when the handler has to wait. Raises CloseConnection."""
+    def handle(self, connection: Connection, frame: memoryview) -> Response | Pending | None:
+        """Answer one frame; something pending when the handler has to wait. Raises CloseConnection."""
+        if self._short is not None:
+            short = self._short.answer(connection, frame, timed=self.times_requests)
+            if short is not None:
+                return short
         header, api = self._resolve(frame)
         context = RequestContext(
             header,
