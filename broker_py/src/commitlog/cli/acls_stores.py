@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -152,14 +152,20 @@ async def _authorizer(parsed: Parsed) -> AsyncIterator[Acls]:
     from commitlog.coordination.kazoo_words import unresolvable_hosts
     from commitlog.security.authorizer import AclAuthorizer
     from commitlog.security.authorizer_settings import AuthorizerSettings
+    from commitlog.security.zookeeper import zookeeper_security
 
-    connect = _connect_string(parsed)
+    connect, settings_given = _authorizer_properties(parsed)
     unknown = unresolvable_hosts(connect)
     if unknown:
         raise CoordinationTimeout(
             f"Unable to connect to ZooKeeper at {connect}: unknown host {', '.join(unknown)}"
         )
-    coordination = KazooCoordination(connect, session_timeout_ms=CONNECTION_TIMEOUT_MS, create_chroot=False)
+    coordination = KazooCoordination(
+        connect,
+        session_timeout_ms=CONNECTION_TIMEOUT_MS,
+        create_chroot=False,
+        security=zookeeper_security(settings_given.get, parsed.only("zk-tls-config-file")),
+    )
     await coordination.start()
     try:
         settings = AuthorizerSettings(frozenset(), allow_everyone_if_no_acl_found=False, prefixed=True)
@@ -175,22 +181,27 @@ async def _authorizer(parsed: Parsed) -> AsyncIterator[Acls]:
         await coordination.close()
 
 
-def _connect_string(parsed: Parsed) -> str:
+def _authorizer_properties(parsed: Parsed) -> tuple[str, Mapping[str, str]]:
+    """Where the ensemble is, and how it is spoken to: settings with or without "authorizer." before them."""
+    from commitlog.config import properties
+
     name = parsed.only("authorizer") or AUTHORIZERS[0]
     if name not in AUTHORIZERS:
         raise ToolError(f"--authorizer {name}: only {AUTHORIZERS[0]} can be used here")
-    if parsed.has("zk-tls-config-file"):
-        raise ToolError("--zk-tls-config-file: connections to ZooKeeper over TLS are not supported here")
     settings: dict[str, str] = {}
     for text in parsed.all("authorizer-properties"):
         key, _, value = text.partition("=")
         if not value:
             raise ToolError(f"Missing value for key {key}}}")
         settings[key] = value
+    path = parsed.only("zk-tls-config-file")
+    if path is not None:
+        found = properties.load(path)
+        settings |= {key.removeprefix("authorizer."): value for key, value in found.items()}
     connect = settings.get("authorizer.zookeeper.url") or settings.get("zookeeper.connect")
     if not connect:
         raise ToolError("--authorizer-properties must name the ensemble: zookeeper.connect=host:port")
-    return connect
+    return connect, settings
 
 
 class ZookeeperAcls:

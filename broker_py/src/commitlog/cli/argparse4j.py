@@ -16,7 +16,7 @@ HELP_POSITION = 25
 _SIZES = {"Integer": 32, "Long": 64, "Short": 16}
 
 
-class Ended(Exception):
+class Ended(SystemExit):
     """The parser has said all there is to say; the exit status."""
 
     def __init__(self, status: int) -> None:
