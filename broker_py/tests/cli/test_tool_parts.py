@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import confluent_kafka
 import pytest
 
+from commitlog.cli import producer_perf_test, producer_performance
 from commitlog.cli.argparse4j import Parser, whole_number
 from commitlog.cli.configs_options import OPTIONS as CONFIG_OPTIONS
 from commitlog.cli.configs_options import ConfigCommand
@@ -194,3 +196,22 @@ def test_dates_as_java_formats_them(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(time, "localtime", time.gmtime)
     assert format_time("yyyy-MM-dd HH:mm:ss:SSS", 86_400_007) == "1970-01-02 00:00:00:007"
+
+
+def test_what_cannot_be_sent_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Refusing:
+        def produce(self, *_: object, **__: object) -> None:
+            raise confluent_kafka.KafkaException(confluent_kafka.KafkaError(29))
+
+        def poll(self, _: float) -> None: ...
+
+        def flush(self) -> None: ...
+
+    monkeypatch.setattr(producer_performance, "make_producer", lambda _: Refusing())
+    words = "--topic t --num-records 3 --throughput -1 --record-size 1 --producer-props bootstrap.servers=h:1"
+    assert producer_perf_test.main(words.split()) == 0
+    told = capsys.readouterr()
+    assert told.err.count("Topic authorization failed") == 1
+    assert told.out.startswith("0 records sent, 0.000000 records/sec (0.00 MB/sec), NaN ms avg latency, ")

@@ -99,6 +99,7 @@ class Performance:
         self._interval_ms = parsed.only_number("reporting-interval")
         self._dates = parsed.only("date-format") or ""
         self._bytes = self._messages = 0
+        self._said: set[str] = set()
         self._last = (0, 0)
         self._join_start_ms = self._join_ms = self._join_in_round_ms = 0
 
@@ -127,12 +128,13 @@ class Performance:
     def _consume(self, consumer: Any) -> None:
         reported_ms = consumed_ms = current_ms = now_ms()
         while self._messages < self._wanted and current_ms - consumed_ms <= self._timeout_ms:
-            batch = consumer.consume(min(BATCH, self._wanted - self._messages), POLL_S)
+            batch = self._read(consumer, min(BATCH, self._wanted - self._messages))
             current_ms = now_ms()
             if batch:
                 consumed_ms = current_ms
             for message in batch:
-                if message.error() is not None:
+                if (error := message.error()) is not None:
+                    self._say(error.str())
                     continue
                 self._messages += 1
                 self._bytes += len(message.key() or b"") + len(message.value() or b"")
@@ -144,6 +146,20 @@ class Performance:
                 "WARNING: Exiting before consuming the expected number of messages: timeout "
                 f"({self._timeout_ms} ms) exceeded. You can use the --timeout option to increase the timeout."
             )
+
+    def _read(self, consumer: Any, count: int) -> list[Any]:
+        from confluent_kafka import KafkaException
+
+        try:
+            return list(consumer.consume(count, POLL_S))
+        except KafkaException as error:
+            self._say(error.args[0].str())
+            return []
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            print(text, file=sys.stderr)
 
     def _report(self, start_ms: int, end_ms: int) -> None:
         if self._parsed.has("show-detailed-stats"):

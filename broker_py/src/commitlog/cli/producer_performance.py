@@ -111,7 +111,7 @@ class Stats:
         rate, megabytes = _rates(self._window_count, self._window_bytes, self._now() - self._window_start)
         print(
             f"{self._window_count} records sent, {rate:.1f} records/sec ({megabytes:.2f} MB/sec), "
-            f"{_share(self._window_total, self._window_count):.1f} ms avg latency, "
+            f"{_share(self._window_total, self._window_count, 1)} ms avg latency, "
             f"{float(self._window_max):.1f} ms "
             "max latency."
         )
@@ -123,7 +123,7 @@ class Stats:
         shown = [ordered[int(place * len(ordered))] if ordered else 0 for place in places]
         print(
             f"{self.count} records sent, {rate:f} records/sec ({megabytes:.2f} MB/sec), "
-            f"{_share(self._total, self.count):.2f} ms avg latency, {float(self._max):.2f} ms max latency, "
+            f"{_share(self._total, self.count, 2)} ms avg latency, {float(self._max):.2f} ms max latency, "
             f"{shown[0]} ms "
             f"50th, {shown[1]} ms 95th, {shown[2]} ms 99th, {shown[3]} ms 99.9th."
         )
@@ -134,8 +134,14 @@ def _rates(count: int, size: int, elapsed_ms: int) -> tuple[float, float]:
     return 1000.0 * count / elapsed, 1000.0 * size / elapsed / (1024 * 1024)
 
 
-def _share(total: int, count: int) -> float:
-    return total / count if count else float("nan")
+def _share(total: int, count: int, digits: int) -> str:
+    return f"{total / count:.{digits}f}" if count else "NaN"
+
+
+def _failure_class() -> type[Exception]:
+    from confluent_kafka import KafkaException
+
+    return KafkaException
 
 
 class Sender:
@@ -154,11 +160,9 @@ class Sender:
             self._call(self._producer.init_transactions)
 
     def _call(self, step: Callable[[], Any]) -> None:
-        from confluent_kafka import KafkaException
-
         try:
             step()
-        except KafkaException as error:
+        except _failure_class() as error:
             raise ToolError(error.args[0].str()) from None
 
     def send(self, payload: bytes) -> int:
@@ -178,6 +182,10 @@ class Sender:
                 )
             except BufferError:
                 self._producer.poll(0.01)
+            except _failure_class() as error:
+                # What librdkafka knows already, it says at once: a topic that this client may not write to.
+                self._say(error.args[0].str())
+                break
             else:
                 break
         self._producer.poll(0)
@@ -189,7 +197,11 @@ class Sender:
         if error is None:
             at_ms = now_ms()
             self._stats.record(at_ms - start_ms, size, at_ms)
-        elif (text := error.str()) not in self._said:
+        else:
+            self._say(error.str())
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
             self._said.add(text)
             print(text, file=sys.stderr)
 
