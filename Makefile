@@ -33,11 +33,11 @@ lint: venv ## ruff, mypy, ansible-lint, yamllint
 	ansible-lint
 
 unit: packages ## the tests that need no hosts and start no brokers, on every core
-	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm
+	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm --ignore tests/clients
 	python -m pytest -q --numprocesses auto --dist loadfile tests --ignore tests/cluster
 
-processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; with Apache Kafka after `make jvm-libs`
-	cd broker_py && python -m pytest -q tests/end_to_end tests/jvm
+processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; with Apache Kafka after `make jvm-libs`, all clients after `make client-libs`
+	cd broker_py && python -m pytest -q tests/end_to_end tests/jvm tests/clients
 	python -m pytest -q tests/cluster
 
 sanity: ## ansible-test sanity and units, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection

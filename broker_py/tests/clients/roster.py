@@ -103,6 +103,8 @@ def _go(name: str, module: str) -> Client:
 def _java(version: str, main: str) -> Client:
     libs, classes = CACHE / f"java-{version}", CACHE / f"java-{version}-classes"
     options = ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+    if version < "1":  # its snappy-java reaches into the class loader
+        options += ["--add-opens", "java.base/java.lang=ALL-UNNAMED"]
     command = ["java", *options, "-cp", f"{classes}:{libs}/*", main]
     return Client(f"Java {version}", lambda: command, lambda: "", _absent("java", libs, classes))
 

@@ -123,21 +123,32 @@ def _value_json(value: Any, spec: FieldSpec, version: int) -> object:
 # -- strategies
 
 
-def messages(spec: MessageSpec, version: int) -> st.SearchStrategy[Any]:
+def messages(spec: MessageSpec, version: int, *, unknown_tags: bool = True) -> st.SearchStrategy[Any]:
     """Any message of a version: fields that it lacks keep their defaults."""
-    return _structs(spec, spec.root, version)
+    return _structs(spec, spec.root, version, unknown_tags)
 
 
-def _structs(message: MessageSpec, struct: StructSpec, version: int) -> st.SearchStrategy[Any]:
+def _structs(
+    message: MessageSpec, struct: StructSpec, version: int, unknown_tags: bool
+) -> st.SearchStrategy[Any]:
     cls = getattr(sys.modules[message_class(message).__module__], struct.name)
-    fields = {f.attribute: _fields(message, f, version) for f in struct.fields if version in f.versions}
-    if message.is_flexible(version):
+    fields = {
+        f.attribute: _fields(message, f, version, unknown_tags)
+        for f in struct.fields
+        if version in f.versions
+    }
+    if unknown_tags and message.is_flexible(version):
         fields["unknown_tagged_fields"] = _UNKNOWN_TAGS
     return st.builds(cls, **fields)
 
 
-def _fields(message: MessageSpec, spec: FieldSpec, version: int) -> st.SearchStrategy[Any]:
-    value = _structs(message, spec.struct, version) if spec.struct is not None else _VALUES[spec.type]
+def _fields(
+    message: MessageSpec, spec: FieldSpec, version: int, unknown_tags: bool
+) -> st.SearchStrategy[Any]:
+    if spec.struct is not None:
+        value = _structs(message, spec.struct, version, unknown_tags)
+    else:
+        value = _VALUES[spec.type]
     if spec.is_array:
         value = st.lists(value, max_size=3)
     return st.none() | value if spec.is_nullable(version) else value

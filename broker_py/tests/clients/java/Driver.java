@@ -77,7 +77,9 @@ public class Driver {
     }
 
     private static KafkaProducer<String, String> producer(Object... pairs) {
-        return new KafkaProducer<>(settings(pairs), new StringSerializer(), new StringSerializer());
+        Map<String, Object> settings = settings("acks", "all");
+        settings.putAll(settings(pairs));
+        return new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer());
     }
 
     private static KafkaConsumer<String, String> consumer(Map<String, Object> more) {

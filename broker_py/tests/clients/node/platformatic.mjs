@@ -23,13 +23,20 @@ async function using (client, run) {
   }
 }
 const withProducer = (run, options = {}) =>
-  using(new Producer({ ...base, serializers: stringSerializers, autocreateTopics: false, acks: ALL, ...options }), run)
-const withAdmin = (run) => using(new Admin(base), run)
+  using(new Producer({ ...base, serializers: stringSerializers, autocreateTopics: false, ...options }), run)
+async function withAdmin (run) {
+  const admin = new Admin(base)
+  try {
+    return await run(admin)
+  } finally {
+    await admin.close()
+  }
+}
 const newConsumer = (options) => new Consumer({
   ...base, deserializers: stringDeserializers, sessionTimeout: 10_000, rebalanceTimeout: 10_000, heartbeatInterval: 200, ...options
 })
 const write = (topic, values, options) =>
-  withProducer((producer) => producer.send({ messages: values.map((value) => ({ topic, value })) }), options)
+  withProducer((producer) => producer.send({ acks: ALL, messages: values.map((value) => ({ topic, value })) }), options)
 
 let readers = 0
 async function read (topic, count, options = {}) {
@@ -157,12 +164,13 @@ async function offsetsByTime () {
   const topic = topicOf('offsets-by-time')
   const now = BigInt(Date.now())
   await withProducer((producer) => producer.send({
+    acks: ALL,
     messages: [0n, 1n, 2n].map((number) => ({ topic, value: 'x', timestamp: now + number * 1000n }))
   }))
-  await using(newConsumer({ groupId: topic }), async (consumer) => {
+  await withAdmin(async (admin) => {
     for (const [timestamp, offset] of [[ListOffsetTimestamps.EARLIEST, 0n], [ListOffsetTimestamps.LATEST, 3n], [now + 500n, 1n]]) {
-      const found = await consumer.listOffsets({ topics: [topic], timestamp })
-      expect(found.get(topic), [offset], `the offset of ${timestamp}`)
+      const [found] = await admin.listOffsets({ topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp }] }] })
+      expect(found.partitions[0].offset, offset, `the offset of ${timestamp}`)
     }
   })
 }
