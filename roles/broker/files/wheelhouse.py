@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--cache", help="where to keep what was made")
     parser.add_argument("--constraints", help="pip constraints: the tested versions")
     parser.add_argument("--extras", default="", help="extras of the package, joined by commas")
-    parser.add_argument("--target", help="what describe_target.py said on the host")
+    parser.add_argument("--target", help="what survey.py said of the host's Python")
     parser.add_argument("--dry-run", action="store_true", help="only say which version it would be")
     parser.add_argument("--build-into", metavar="DIRECTORY", help="only build the wheel, here, in place of an earlier one")
     arguments = parser.parse_args()
