@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
+import logging
+import pathlib
+
 import pytest
 import yaml
+from kafka.errors import KafkaConnectionError, SaslAuthenticationFailedError
 
 from ansible_collections.commitlog.kafka.plugins.doc_fragments.connection import ModuleDocFragment
 from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
+    BootstrapWatcher,
     connection_argument_spec,
     endpoints_of_registration,
     version_numbers,
 )
+from ansible_collections.commitlog.kafka.plugins.module_utils._errors import ClusterUnreachable
+from ansible_collections.commitlog.kafka.plugins.module_utils._tls import tls_context
 
 
 def test_the_doc_fragment_says_what_the_argument_spec_accepts() -> None:
@@ -23,7 +30,7 @@ def test_the_doc_fragment_says_what_the_argument_spec_accepts() -> None:
             assert documented[name].get(key) == option.get(key), (name, key)
 
 
-@pytest.mark.parametrize("secret", ["ssl_password", "sasl_password"])
+@pytest.mark.parametrize("secret", ["ssl_password", "ssl_key_pem", "sasl_password", "sasl_oauth_token", "zookeeper_password"])
 def test_secrets_stay_out_of_logs(secret: str) -> None:
     assert connection_argument_spec()[secret]["no_log"] is True
 
@@ -54,3 +61,43 @@ def test_listeners_are_chosen_by_what_they_speak(document: dict[str, object], pr
 
 def test_versions_are_compared_as_numbers() -> None:
     assert version_numbers("3.0.9") < version_numbers("3.0.10") < version_numbers("3.1.0rc2")
+
+
+def logged(watcher: BootstrapWatcher, text: str, *arguments: object) -> None:
+    logger = logging.getLogger("kafka.net.manager")
+    with watcher.listening():
+        logger.warning(text, *arguments)
+
+
+def test_a_wrong_password_ends_the_attempts() -> None:
+    watcher = BootstrapWatcher(2)
+    with pytest.raises(SaslAuthenticationFailedError):
+        logged(watcher, "Bootstrap connection to %s failed: %s", "bootstrap-0", SaslAuthenticationFailedError("no"))
+
+
+def test_what_another_attempt_may_mend_is_only_remembered() -> None:
+    watcher = BootstrapWatcher(2)
+    logged(watcher, "Bootstrap connection to %s failed: %s", "bootstrap-0", KafkaConnectionError("refused"))
+    logged(watcher, "Bootstrap failed: %s", KafkaConnectionError("a bare timeout"))
+    assert str(watcher.last) == "KafkaConnectionError: refused"
+
+
+def test_certificates_that_nobody_vouches_for_end_the_attempts_once_all_have_one() -> None:
+    watcher = BootstrapWatcher(2)
+    untrusted = KafkaConnectionError("[SSL: CERTIFICATE_VERIFY_FAILED]")
+    logged(watcher, "Connection failed: %s", untrusted)
+    logged(watcher, "Bootstrap connection to %s failed: %s", "bootstrap-0", untrusted)
+    with pytest.raises(KafkaConnectionError):
+        logged(watcher, "Bootstrap connection to %s failed: %s", "bootstrap-1", untrusted)
+
+
+def test_a_file_that_is_no_good_is_named_with_its_option(tmp_path: pathlib.Path) -> None:
+    nothing: dict[str, object] = dict.fromkeys(connection_argument_spec())
+    for options, message in [
+        ({"ssl_cafile": str(tmp_path / "none.pem")}, r"ssl_cafile \(.*none\.pem\): .*No such file"),
+        ({"ssl_ca_pem": "not a certificate"}, "ssl_ca_pem: "),
+        ({"ssl_certificate_pem": "x", "ssl_key_pem": "secret"}, "ssl_certificate_pem and ssl_key_pem: "),
+    ]:
+        with pytest.raises(ClusterUnreachable, match=message) as caught:
+            tls_context({**nothing, "ssl_check_hostname": True, **options})
+        assert "secret" not in str(caught.value)
