@@ -88,15 +88,17 @@ def _wait(admin: ClusterAdmin, partitions: list[Partition], limit_s: int) -> Non
 
 def _verify(admin: ClusterAdmin, moves: Layout) -> None:
     names = sorted({topic for topic, _index in moves})
+    if not names:
+        return
 
     def state() -> tuple[t.Optional[bool], str]:
-        topics = admin.read_all(names, with_settings=False)
-        have = {(topic.name, p.partition): p.replicas for topic in topics for p in topic.partitions}
-        for partition, replicas in moves.items():
-            if have.get(partition) != replicas:
-                return None, "partition {1} of {0} is on {2}, not on {3}; did somebody cancel it?".format(
-                    partition[0], partition[1], have.get(partition), replicas
-                )
+        for topics in admin.read_everywhere(names):
+            have = {(topic.name, p.partition): p.replicas for topic in topics for p in topic.partitions}
+            for partition, replicas in moves.items():
+                if have.get(partition) != replicas:
+                    return None, "partition {1} of {0} is on {2}, not on {3}; did somebody cancel it?".format(
+                        partition[0], partition[1], have.get(partition), replicas
+                    )
         return True, ""
 
     admin.wait("the reassignment is over but not as asked", state)

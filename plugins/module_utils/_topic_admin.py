@@ -29,6 +29,8 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import
 with contextlib.suppress(ImportError):  # said by require_libraries() before any of this is used
     from kafka import TopicPartition
     from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+    from kafka.errors import KafkaError
+    from kafka.protocol.metadata import MetadataRequest
 
 UNKNOWN_TOPIC_OR_PARTITION = 3
 
@@ -67,6 +69,22 @@ class TopicAdmin(ConfigAdmin):
             found.append(entry)
         settings = self._settings([entry["name"] for entry in found], only_settings) if with_settings and found else {}
         return [_topic_state(entry, settings.get(entry["name"], {})) for entry in found]
+
+    def read_everywhere(self, names: list[str]) -> list[list[TopicState]]:
+        """Those of the named topics that exist, without settings, as each living broker shows them.
+
+        Brokers hear of changes one after the other, and the next question may be put to any of them.
+        """
+        with one_line("DescribeCluster"):
+            brokers = [entry["broker_id"] for entry in self.client.describe_cluster()["brokers"]]
+        request = [MetadataRequest.MetadataRequestTopic(name=name) for name in names]
+        views = []
+        for broker in brokers:
+            with contextlib.suppress(KafkaError):  # one that has just gone need not know
+                answer = self.send(MetadataRequest(topics=request, allow_auto_topic_creation=False), broker).to_dict()
+                known = [entry for entry in answer["topics"] if entry["error_code"] != UNKNOWN_TOPIC_OR_PARTITION]
+                views.append([_topic_state(entry, {}) for entry in known])
+        return views
 
     def _settings(self, names: list[str], only: t.Optional[list[str]]) -> dict[str, dict[str, Setting]]:
         with one_line("DescribeConfigs"):
@@ -154,18 +172,12 @@ class TopicAdmin(ConfigAdmin):
         """Wait until every partition (so many, where it is said) has a leader. Raises RequestFailed when time is up."""
 
         def state() -> tuple[t.Optional[list[TopicState]], str]:
-            topics = self.read_all(list(wanted), with_settings=False)
-            missing = sorted(set(wanted) - {topic.name for topic in topics})
-            if missing:
-                return None, "the brokers do not show {0} yet".format(", ".join(missing[:5]))
-            for topic in topics:
-                count = wanted[topic.name]
-                if count is not None and len(topic.partitions) < count:
-                    return None, "the brokers show {0} of {1} partitions of {2}".format(len(topic.partitions), count, topic.name)
-                leaderless = [p.partition for p in topic.partitions if p.leader < 0]
-                if leaderless:
-                    return None, "partitions {0} of {1} have no leader".format(leaderless, topic.name)
-            return topics, ""
+            views = self.read_everywhere(list(wanted))
+            for topics in views:
+                reason = _not_ready(topics, wanted)
+                if reason:
+                    return None, reason
+            return (views[-1], "") if views else (None, "no broker answers")
 
         found: list[TopicState] = self.wait("what was asked was accepted but is not ready", state) if wanted else []
         return found
@@ -174,11 +186,26 @@ class TopicAdmin(ConfigAdmin):
         """Wait until the brokers no longer show the topics. Raises RequestFailed when time is up."""
 
         def state() -> tuple[t.Optional[bool], str]:
-            left = [topic.name for topic in self.read_all(names, with_settings=False)]
+            left = sorted({topic.name for topics in self.read_everywhere(names) for topic in topics})
             reason = "the brokers still show {0}; is one of its brokers down?".format(", ".join(left[:5]))
             return (None, reason) if left else (True, "")
 
         self.wait("the deletion was accepted but is not done", state)
+
+
+def _not_ready(topics: list[TopicState], wanted: dict[str, t.Optional[int]]) -> str:
+    """What one broker still lacks of topics with so many partitions, all led; "" for nothing."""
+    missing = sorted(set(wanted) - {topic.name for topic in topics})
+    if missing:
+        return "a broker does not show {0} yet".format(", ".join(missing[:5]))
+    for topic in topics:
+        count = wanted[topic.name]
+        if count is not None and len(topic.partitions) < count:
+            return "a broker shows {0} of {1} partitions of {2}".format(len(topic.partitions), count, topic.name)
+        leaderless = [p.partition for p in topic.partitions if p.leader < 0]
+        if leaderless:
+            return "partitions {0} of {1} have no leader".format(leaderless, topic.name)
+    return ""
 
 
 def _what(api: str, names: t.Collection[str]) -> str:

@@ -145,11 +145,13 @@ def elect(admin: ClusterAdmin, kind: str, plan: ElectionPlan) -> Leaders:
     names = sorted({topic for topic, _index in plan.wanted})
 
     def settled() -> tuple[t.Optional[Leaders], str]:
-        leaders = leaders_of(admin.read_all(names, with_settings=False), plan.wanted)
+        views = [leaders_of(topics, plan.wanted) for topics in admin.read_everywhere(names)]
+        leaders = views[-1]
         waiting = [
             "{0}-{1}".format(topic, index)
+            for view in views
             for (topic, index), broker in plan.wanted.items()
-            if (leaders[topic][str(index)] != broker if kind == "preferred" else leaders[topic][str(index)] < 0)
+            if (view[topic][str(index)] != broker if kind == "preferred" else view[topic][str(index)] < 0)
         ]
         return (None, "the brokers do not show the new leader of " + ", ".join(waiting[:5])) if waiting else (leaders, "")
 
