@@ -21,6 +21,7 @@ FAULTS_INVENTORY = ROOT / "molecule" / "faults" / "inventory"
 LOCAL_INVENTORY = ROOT / "inventories" / "local.yml"
 LOCAL_DIRECTORY = ROOT / ".cluster"
 LOGS = ROOT / ".cache" / "logs"
+KAFKA_JARS = ROOT / ".cache" / "kafka-jvm" / "libs"
 
 DOCKER_TEXT = """
 The cluster is up. It listens at
@@ -126,6 +127,9 @@ def molecule(only: str = "*") -> None:
     if not docker_answers():
         print(f"SKIPPED: {len(scenarios)} Molecule scenario(s) ({', '.join(scenarios)}), since no Docker engine answers.")
         return
+    if "apache" in scenarios and not any(KAFKA_JARS.glob("*.jar")):
+        print("SKIPPED: the Molecule scenario apache, since Apache Kafka's jars are not here; get them: make jvm-libs")
+        scenarios.remove("apache")
     steps = Steps(1 + len(scenarios), LOGS / "molecule")
     wide = {"COLUMNS": "200", **({} if sys.stdout.isatty() else {"NO_COLOR": "1"})}
     image = build_image(steps)
