@@ -39,7 +39,9 @@ def test_brokers_become_hosts(modules: Modules, tmp_path: pathlib.Path, by_zooke
     assert sorted(found["lab"]["hosts"]) == sorted(modules.bootstrap)
     assert len(found["controller"]["hosts"]) == 1
     variables = found["_meta"]["hostvars"][modules.bootstrap[0]]
-    assert (variables["kafka_broker_id"], variables["ansible_user"]) == (0, "admin")
+    assert variables["kafka_broker_id"] == 0
+    # Newer versions of ansible-core mark what a template of the inventory made.
+    assert variables["ansible_user"] in ("admin", {"__ansible_unsafe": "admin"})
 
 
 def test_a_cluster_that_does_not_answer_is_named(modules: Modules, tmp_path: pathlib.Path) -> None:
