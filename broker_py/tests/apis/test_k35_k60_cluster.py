@@ -28,8 +28,8 @@ class LogDirs:
     online_log_dirs = ("/a", "/b")
     offline_log_dirs = ("/c",)
 
-    def all_logs(self) -> list[Any]:
-        return [
+    def __init__(self) -> None:
+        self.logs = [
             SimpleNamespace(
                 log_dir="/a", topic="t", partition=0, size=100, high_watermark=5, log_end_offset=7
             ),
@@ -40,6 +40,18 @@ class LogDirs:
                 log_dir="/a", topic="u", partition=0, size=300, high_watermark=0, log_end_offset=0
             ),
         ]
+        self.future = SimpleNamespace(
+            log_dir="/b", topic="t", partition=0, size=50, high_watermark=2, log_end_offset=3
+        )
+
+    def all_logs(self) -> list[Any]:
+        return self.logs
+
+    def future_logs(self) -> list[Any]:
+        return [self.future]
+
+    def get_log(self, topic: str, partition: int) -> Any:
+        return next(log for log in self.logs if (log.topic, log.partition) == (topic, partition))
 
 
 @pytest.mark.parametrize("version", versions(k35_describe_log_dirs.API))
@@ -58,7 +70,9 @@ def test_log_dirs(version: int) -> None:
                 one.total_bytes,
                 one.usable_bytes,
                 {
-                    (topic.name, part.partition_index): part.partition_size
+                    (topic.name, part.partition_index): (
+                        (part.partition_size, part.offset_lag) if part.is_future_key else part.partition_size
+                    )
                     for topic in one.topics
                     for part in topic.partitions
                 },
@@ -69,7 +83,7 @@ def test_log_dirs(version: int) -> None:
     space = (1_000, 400) if version >= 4 else (-1, -1)
     everything = describe(None)
     assert everything["/a"] == (0, *space, {("t", 0): 100, ("u", 0): 300})
-    assert everything["/b"][3] == {("t", 1): 200}
+    assert everything["/b"][3] == {("t", 1): 200, ("t", 0): (50, 4)}
     assert everything["/c"] == (ErrorCode.KAFKA_STORAGE_ERROR, -1, -1, {})
     chosen = describe([DescribableLogDirTopic(topic="t", partitions=[1])])
     assert (chosen["/a"][3], chosen["/b"][3]) == ({}, {("t", 1): 200})

@@ -96,11 +96,11 @@ def now_ms() -> int:
     return EPOCH_MS + round(asyncio.get_running_loop().time() * 1000)
 
 
-def make_config(broker_id: int, log_dir: Path, **overrides: object) -> BrokerConfig:
+def make_config(broker_id: int, log_dirs: Sequence[Path], **overrides: object) -> BrokerConfig:
     properties = {
         "broker.id": str(broker_id),
         "zookeeper.connect": "localhost:2181",
-        "log.dirs": str(log_dir),
+        "log.dirs": ",".join(map(str, log_dirs)),
         "listeners": f"{LISTENER}://127.0.0.1:{9092 + broker_id}",
         **{name.replace("_", "."): str(value) for name, value in overrides.items()},
     }
@@ -136,19 +136,24 @@ class Node:
         self.sent: list[tuple[int, int]] = []  # (api key, version) of every request received
 
     async def start(self) -> None:
-        config = make_config(self.id, self.log_dir, **self.settings)
+        self.log_dirs = [
+            self.log_dir,
+            *(self.log_dir.with_name(f"{self.log_dir.name}-{name}") for name in self.cluster.more_log_dirs),
+        ]
+        config = make_config(self.id, self.log_dirs, **self.settings)
         self.log_dir.mkdir(parents=True, exist_ok=True)
         rng = random.Random(self.id)
         topics = self.cluster.topic_configs
         self.logs = LogManager(
             FastDisk(),
-            [str(self.log_dir)],
+            [str(path) for path in self.log_dirs],
             broker_id=self.id,
             cluster_id="cluster",
             topic_config=lambda topic: TopicConfig.build(config, topics.get(topic, {})),
             settings=LogManagerSettings(),
             now_ms=now_ms,
             rng=rng,
+            on_log_dir_failure=self._log_dir_failed,
         )
         await self.logs.load()
         metadata = MetadataCache(self.id)
@@ -168,11 +173,15 @@ class Node:
         self.replicas.start()
         self.alive = True
 
+    def _log_dir_failed(self, log_dir: str) -> None:
+        self.replicas.handle_log_dir_failure(log_dir)
+
     async def kill(self) -> None:
         """kill -9: nobody is told, nothing is written, connections break."""
         self.alive = False
         self.cluster.break_connections(self.id)
         await self.replicas.fetchers.stop()
+        await self.replicas.alter_log_dirs.stop()
         await self.replicas.isr_changes.stop()
         task = self.replicas._isr_task
         assert task is not None
@@ -193,6 +202,13 @@ class Node:
         self.cluster.connections.append(connection)
         return connection
 
+    def throttle(self, **rates: int) -> None:
+        """What kafka-configs makes of this broker's dynamic settings."""
+        names = {name: f"{name.replace('_', '.')}" for name in rates}
+        config = self.replicas.config
+        config.update_dynamic({}, {names[name]: str(rate) for name, rate in rates.items()})
+        self.replicas.quotas.config_changed()
+
     def partition(self, topic: str, index: int = 0) -> Partition:
         return self.replicas.partition(topic, index)
 
@@ -202,14 +218,15 @@ class Node:
     def values(self, topic: str, index: int = 0) -> list[bytes | None]:
         """Every record value in the log, committed or not."""
         log = self.log(topic, index)
-        read = log.read(log.log_start_offset, 1 << 30, upper_offset=log.log_end_offset)
-        data = b"".join(region.read() for region in read.regions)
-        return [
-            record.value
-            for position, header in iterate_headers(data)
-            if header.next_offset > log.log_start_offset
-            for record in decode_records(data, position, header)
-        ]
+        values: list[bytes | None] = []
+        offset = log.log_start_offset
+        while offset < log.log_end_offset:  # a read ends with its segment
+            read = log.read(offset, 1 << 30, upper_offset=log.log_end_offset)
+            data = b"".join(region.read() for region in read.regions)
+            for position, header in iterate_headers(data):
+                values += [record.value for record in decode_records(data, position, header)]
+                offset = header.next_offset
+        return values
 
     def append(
         self, topic: str, *values: bytes, index: int = 0, acks: int = -1, timeout_ms: int = 30_000
@@ -331,6 +348,8 @@ class Cluster:
     connections: list[DirectConnection] = field(default_factory=list)
     cut: set[frozenset[int]] = field(default_factory=set)
     racks: dict[int, str] = field(default_factory=dict)
+    more_log_dirs: tuple[str, ...] = ()
+    """Directories that every broker has beside its first one."""
     controller_epoch: int = 1
     alter_partition_version: int = 3
     alter_partition_errors: list[ErrorCode] = field(default_factory=list)
@@ -570,12 +589,16 @@ class Cluster:
 
 
 def scenario(
-    path: Path, main: Callable[[Cluster], Awaitable[None]], *brokers: int, **settings: object
+    path: Path,
+    main: Callable[[Cluster], Awaitable[None]],
+    *brokers: int,
+    more_log_dirs: tuple[str, ...] = (),
+    **settings: object,
 ) -> None:
     """Run one story over brokers 0, 1 and 2 (or those named) in virtual time."""
 
     async def body() -> None:
-        cluster = Cluster(path, settings)
+        cluster = Cluster(path, settings, more_log_dirs=more_log_dirs)
         await cluster.start(*(brokers or (0, 1, 2)))
         await main(cluster)
         await cluster.stop()

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -533,3 +534,118 @@ def test_unclean_directories_are_recovered_and_say_so(caplog: pytest.LogCaptureF
 
     run(scenario)
     assert "Recovering logs from /data since no clean shutdown file was found" in caplog.text
+
+
+async def with_a_future_log(disk: Disk, *, copied: int) -> LogManager:
+    """Partition t-0 in /data with three records, of which some are in its copy in /more."""
+    logs = manager(disk, ["/data", "/more"])
+    await logs.load()
+    logs.prefer_log_dir("t", 0, "/data")
+    log = logs.get_or_create_log("t", 0, topic_id=TOPIC_ID, is_new=True)
+    for _ in range(3):
+        log.append_as_leader(batch(), 4)
+    log.update_high_watermark(3)
+    logs.prefer_log_dir("t", 0, "/more")
+    future = logs.create_future_log("t", 0)
+    if copied:
+        read = log.read(0, 1 << 20, upper_offset=copied)
+        future.append_as_follower(b"".join(region.read() for region in read.regions))
+    return logs
+
+
+def future_names(disk: MemoryDisk, path: str = "/more") -> list[str]:
+    return [name for name in disk.listdir(path) if name.startswith("t-0")]
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_future_log_is_found_again_and_has_no_part_in_the_current_one(clean: bool) -> None:
+    disk = MemoryDisk()
+
+    async def scenario() -> None:
+        logs = await with_a_future_log(disk, copied=2)
+        (name,) = future_names(disk)
+        assert re.fullmatch(r"t-0\.[0-9a-f]{32}-future", name)
+        await logs.checkpoint_high_watermarks()
+        await logs.shutdown(clean=clean)
+        logs = manager(disk, ["/data", "/more"])
+        await logs.load()
+        log, future = logs.get_log("t", 0), logs.get_future_log("t", 0)
+        assert log is not None
+        assert future is not None
+        assert (log.log_dir, log.log_end_offset, log.high_watermark) == ("/data", 3, 3)
+        assert (future.log_dir, future.log_end_offset, future.topic_id) == ("/more", 2, TOPIC_ID)
+        assert list(logs.all_logs()) == [log]
+        # Both count where a new partition is to be put.
+        assert [logs.get_or_create_log("u", n, is_new=True).log_dir for n in range(2)] == ["/data", "/more"]
+        await logs.shutdown()
+
+    run(scenario)
+
+
+def test_the_future_log_takes_the_place_and_goes_on() -> None:
+    disk = MemoryDisk()
+
+    async def scenario() -> None:
+        logs = await with_a_future_log(disk, copied=3)
+        current = logs.get_log("t", 0)
+        log = logs.replace_current_with_future("t", 0)
+        assert current is not None
+        with pytest.raises(KafkaError):
+            current.append_as_leader(batch(), 4)
+        log.append_as_leader(batch(), 5)
+        log.roll()
+        log.append_as_leader(batch(), 5)
+        assert (log.high_watermark, log.log_end_offset) == (3, 5)
+        assert future_names(disk) == ["t-0"]
+        assert logs.get_future_log("t", 0) is None
+        await until(lambda: not future_names(disk, "/data"))
+        await until(lambda: text(disk, "recovery-point-offset-checkpoint") == "0\n0\n")
+        await logs.shutdown()
+        assert disk.listdir("/more/t-0") == [
+            f"{base:020}{suffix}"
+            for base, suffixes in (
+                (0, (".index", ".log", ".timeindex")),
+                (4, (".index", ".log", ".snapshot", ".timeindex")),
+                (5, (".snapshot",)),
+            )
+            for suffix in suffixes
+        ] + ["leader-epoch-checkpoint", "partition.metadata"]
+        logs = manager(disk, ["/data", "/more"])
+        await logs.load()
+        found = logs.get_log("t", 0)
+        assert found is not None
+        assert (found.log_dir, found.log_end_offset, found.high_watermark) == ("/more", 5, 3)
+        assert found.leader_epochs.entries == [(4, 0), (5, 3)]
+        await logs.shutdown()
+
+    run(scenario)
+
+
+def test_two_whole_logs_after_a_crash_between_the_renames_are_for_a_person_to_judge() -> None:
+    disk = MemoryDisk()
+
+    async def scenario() -> None:
+        logs = await with_a_future_log(disk, copied=3)
+        await logs.shutdown(clean=False)
+        disk.rename(f"/more/{future_names(disk)[0]}", "/more/t-0")
+        with pytest.raises(StorageError, match="Duplicate log directories for t-0 are found in both"):
+            await manager(disk, ["/data", "/more"]).load()
+
+    run(scenario)
+
+
+def test_a_cancelled_copy_goes_and_so_does_that_of_a_deleted_log() -> None:
+    disk = MemoryDisk()
+
+    async def scenario() -> None:
+        logs = await with_a_future_log(disk, copied=2)
+        assert logs.delete_future_log("t", 0)
+        assert not logs.delete_future_log("t", 0)
+        await until(lambda: not future_names(disk))
+        logs.prefer_log_dir("t", 0, "/more")
+        logs.create_future_log("t", 0)
+        assert logs.delete_log("t", 0)
+        await until(lambda: not future_names(disk) and not future_names(disk, "/data"))
+        await logs.shutdown()
+
+    run(scenario)

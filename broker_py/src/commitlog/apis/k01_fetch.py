@@ -167,6 +167,9 @@ def _count(services: Services, request: FetchPartition, size: int, from_follower
         return
     if from_follower:
         partition.traffic.replication_bytes_out += size
+        quota = services.replicas.quotas.leader
+        if quota.limit is not None and partition.log is not None and partition.is_throttled_leader:
+            quota.record(size)
     else:
         partition.traffic.bytes_out += size
 

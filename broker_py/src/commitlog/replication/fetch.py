@@ -195,7 +195,9 @@ def _read(
         min_one=min_one,
         read_committed=params.isolation is FetchIsolation.TXN_COMMITTED,
     )
-    if not read.first_entry_incomplete or params.hard_max_bytes:
+    if replica is not None and partition.is_throttled_for(params.replica_id):
+        pass  # it learns what it otherwise learns, without records
+    elif not read.first_entry_incomplete or params.hard_max_bytes:
         result.records = read.regions
         result.size = read.size
     result.aborted_transactions = read.aborted_transactions
@@ -269,6 +271,8 @@ class DelayedFetch(DelayedOperation[list[FetchResult]]):
             self.force_complete()
             return
         upper = _upper_offset(log, self._params.isolation)
+        if self._params.is_from_follower and partition.is_throttled_for(self._params.replica_id):
+            return
         if request.fetch_offset > upper or (
             request.fetch_offset < upper and (self._params.min_bytes <= 1 or self._has_min_bytes())
         ):

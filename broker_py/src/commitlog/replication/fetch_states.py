@@ -30,6 +30,11 @@ class FetchState:
     lag: int | None = None
     """Records behind the leader's high watermark, as of its last answer; None before one."""
 
+    @property
+    def is_in_sync(self) -> bool:
+        """PartitionFetchState.isReplicaInSync: such a one is not throttled."""
+        return self.lag is not None and self.lag <= 0
+
     @staticmethod
     def begin(partition: Partition, topic_id: bytes, *, truncation_on_fetch: bool) -> FetchState:
         """Where to begin: at the log's end, when the leader can say in the fetch where the logs part.

@@ -24,6 +24,7 @@ from commitlog.wire.errors import ErrorCode, KafkaError
 if TYPE_CHECKING:
     from commitlog.config.broker import BrokerConfig
     from commitlog.replication.partition import Partition
+    from commitlog.replication.replication_quota import ReplicationQuota
     from commitlog.wire.messages.fetch_response import PartitionData
 
 logger = logging.getLogger("commitlog.replication.fetcher")
@@ -49,6 +50,7 @@ class Fetcher:
         leader: LeaderEndpoint,
         config: BrokerConfig,
         on_high_watermark: Callable[[Partition], None],
+        quota: ReplicationQuota,
         client_id: str = "",
     ) -> None:
         self.leader = leader
@@ -56,6 +58,7 @@ class Fetcher:
         self._name = name
         self._config = config
         self._on_high_watermark = on_high_watermark
+        self._quota = quota
         self._states = FetchStates()
         self.bytes_fetched = 0
         self.requests_sent = 0
@@ -252,12 +255,17 @@ class Fetcher:
 
     def _wanted(self) -> Mapping[TopicPartition, FetchPartition]:
         max_bytes = self._config.replica_fetch_max_bytes
+        exceeded = self._quota.is_exceeded
         wanted = {}
+        held_back = []
         for key, state in self._states.ready(truncating=False).items():
             log = state.partition.log
             if log is None:
                 # Its directory failed, or it was deleted: nobody wants this copy any more.
                 self._fail(key)
+                continue
+            if exceeded and not state.is_in_sync and state.partition.is_throttled_follower:
+                held_back.append(key)
                 continue
             wanted[key] = FetchPartition(
                 *key,
@@ -268,6 +276,7 @@ class Fetcher:
                 state.leader_epoch,
                 state.last_fetched_epoch,
             )
+        self._delay(held_back)
         return wanted
 
     async def _process(
@@ -316,6 +325,8 @@ class Fetcher:
                 info = partition.append_as_follower(records, state.leader_epoch)
                 partition.traffic.replication_bytes_in += len(records)
                 self.bytes_fetched += len(records)
+                if self._quota.limit is not None and partition.is_throttled_follower:
+                    self._quota.record(len(records))
                 if info.records_bytes > 0:
                     state.fetch_offset = info.last_offset + 1
                     if info.leader_epoch >= 0 and self.leader.version.truncation_on_fetch:

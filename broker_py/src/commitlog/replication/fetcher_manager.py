@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from commitlog.replication.inter_broker_version import InterBrokerVersion
     from commitlog.replication.metadata_cache import Endpoint
     from commitlog.replication.partition import Partition
+    from commitlog.replication.replication_quota import ReplicationQuota
 
 
 class FetcherManager:
@@ -32,6 +33,7 @@ class FetcherManager:
         version: Callable[[], InterBrokerVersion],
         connect: Connect,
         on_high_watermark: Callable[[Partition], None],
+        quota: ReplicationQuota,
     ) -> None:
         self._config = config
         self._broker_id = broker_id
@@ -39,6 +41,7 @@ class FetcherManager:
         self._version = version
         self._connect = connect
         self._on_high_watermark = on_high_watermark
+        self._quota = quota
         self._fetchers: dict[tuple[int, int], Fetcher] = {}
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -72,7 +75,7 @@ class FetcherManager:
         )
         name = f"[ReplicaFetcher replicaId={self._broker_id}, leaderId={leader_id}, fetcherId={index}]"
         client_id = f"ReplicaFetcherThread-{index}-{leader_id}"
-        return Fetcher(name, leader, self._config, self._on_high_watermark, client_id)
+        return Fetcher(name, leader, self._config, self._on_high_watermark, self._quota, client_id)
 
     def remove(self, keys: Iterable[TopicPartition]) -> None:
         """Stop copying these partitions, whoever does it."""

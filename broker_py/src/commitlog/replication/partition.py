@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from commitlog.replication.isr import InSyncReplicas, RemoteReplica
 from commitlog.replication.metadata_cache import ZERO_UUID
 from commitlog.replication.purgatory import WatchList, check_all
+from commitlog.replication.replication_quota import is_throttled
 from commitlog.replication.traffic import Traffic
 from commitlog.storage.log import UnexpectedAppendOffset
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -31,6 +32,7 @@ class Partition:
         "adding_replicas",
         "assignment",
         "controller_epoch",
+        "future_log",
         "host",
         "in_sync",
         "is_leader",
@@ -50,6 +52,8 @@ class Partition:
         self.topic = topic
         self.partition = partition
         self.log: Log | None = None
+        self.future_log: Log | None = None
+        """The copy in another log directory, while this replica moves there."""
         self.is_leader = False
         self.leader_id: int | None = None
         self.leader_epoch = -1
@@ -108,6 +112,27 @@ class Partition:
         # With every replica in it, as nearly always, the ISR cannot be too small: no need to look at the
         # settings.
         return size <= len(self.in_sync.replicas) and size < self.effective_min_isr
+
+    def is_throttled_for(self, replica_id: int) -> bool:
+        """Whether a follower gets nothing now: it is not in sync, leader.replication.throttled.replicas names
+        this leader, and the quota is used up (ReplicaManager.shouldLeaderThrottle)."""
+        quota = self.host.quotas.leader
+        return (
+            quota.limit is not None
+            and replica_id not in self.isr
+            and self.is_throttled_leader
+            and quota.is_exceeded
+        )
+
+    @property
+    def is_throttled_leader(self) -> bool:
+        replicas = self.topic_config.leader_replication_throttled_replicas
+        return is_throttled(replicas, self.partition, self.host.broker_id)
+
+    @property
+    def is_throttled_follower(self) -> bool:
+        replicas = self.topic_config.follower_replication_throttled_replicas
+        return is_throttled(replicas, self.partition, self.host.broker_id)
 
     # --- who leads ------------------------------------------------------------------------------------------
 
@@ -228,7 +253,7 @@ class Partition:
     def clear(self) -> None:
         """The replica is gone from here: deleted, or its directory failed."""
         self.assignment = self.adding_replicas = self.removing_replicas = ()
-        self.log = None
+        self.log = self.future_log = None
         self.in_sync.clear()
         self.is_leader = False
         self.leader_id = None
@@ -276,6 +301,30 @@ class Partition:
             )
         return replica
 
+    # --- moving to another log directory --------------------------------------------------------------------
+
+    def maybe_create_future(self, log_dir: str) -> bool:
+        """Make the copy that is to be filled; False when the replica is there, or on its way there."""
+        log = self.log_or_raise()
+        if log.log_dir == log_dir or self.future_log is not None:
+            return False
+        self.future_log = self.host.logs.create_future_log(self.topic, self.partition)
+        return True
+
+    def remove_future(self) -> None:
+        """The move is cancelled."""
+        self.future_log = None
+        self.host.logs.delete_future_log(self.topic, self.partition)
+
+    def maybe_replace_current_with_future(self) -> bool:
+        """Let the copy take over when it has everything: in one turn of the loop, at one offset."""
+        log, future = self.log, self.future_log
+        if log is None or future is None or log.log_end_offset != future.log_end_offset:
+            return False
+        self.log = self.host.logs.replace_current_with_future(self.topic, self.partition)
+        self.future_log = None
+        return True
+
     # --- writing --------------------------------------------------------------------------------------------
 
     def append_as_leader(self, records: bytearray | memoryview, acks: int, origin: Origin) -> AppendInfo:
@@ -300,17 +349,12 @@ class Partition:
         self, records: bytes | bytearray | memoryview, leader_epoch: int | None = None
     ) -> AppendInfo:
         """Append what the leader sent, as it is, but for batches of a later epoch than was asked in."""
-        log = self.log_or_raise()
-        try:
-            return log.append_as_follower(records, leader_epoch=leader_epoch)
-        except UnexpectedAppendOffset as error:
-            end = log.log_end_offset
-            if not (log.log_start_offset == end and error.first_offset < end <= error.last_offset):
-                raise
-            # DeleteRecords put the leader's log start offset inside a batch: the first fetch of an empty log
-            # gets the whole batch, and the log begins where the batch does.
-            log.truncate_fully_and_start_at(error.first_offset)
-            return log.append_as_follower(records, leader_epoch=leader_epoch)
+        return _append_replicated(self.log_or_raise(), records, leader_epoch)
+
+    def append_to_future(self, records: bytes) -> AppendInfo:
+        """Append what the current log has to the one that is to replace it."""
+        assert self.future_log is not None
+        return _append_replicated(self.future_log, records, None)
 
     def replicated(self, required_offset: int) -> ErrorCode | None:
         """Is every record below the offset replicated? None: not yet. NONE or an error: it is settled."""
@@ -398,3 +442,18 @@ class Partition:
             )
         log.maybe_increment_log_start_offset(requested, "client delete records request")
         return requested, self.low_watermark()
+
+
+def _append_replicated(
+    log: Log, records: bytes | bytearray | memoryview, leader_epoch: int | None
+) -> AppendInfo:
+    try:
+        return log.append_as_follower(records, leader_epoch=leader_epoch)
+    except UnexpectedAppendOffset as error:
+        end = log.log_end_offset
+        if not (log.log_start_offset == end and error.first_offset < end <= error.last_offset):
+            raise
+        # DeleteRecords put the leader's log start offset inside a batch: the first fetch of an empty log gets
+        # the whole batch, and the log begins where the batch does.
+        log.truncate_fully_and_start_at(error.first_offset)
+        return log.append_as_follower(records, leader_epoch=leader_epoch)

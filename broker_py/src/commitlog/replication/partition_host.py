@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from commitlog.replication.alter_partition import AlterPartitionManager
     from commitlog.replication.metadata_cache import MetadataCache
     from commitlog.replication.partition import Partition
+    from commitlog.replication.replication_quota import ReplicationQuotas
     from commitlog.storage.log_manager import LogManager
 
 
@@ -28,6 +29,7 @@ class PartitionHost:
     wake_fetches: Callable[[Partition], None]
     """Look at a partition's waiting fetches after the current turn of the loop, when its answer is on its
     way."""
+    quotas: ReplicationQuotas
     isr_shrinks: int = 0
     isr_expands: int = 0
     failed_isr_updates: int = 0

@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from commitlog.replication import delete_records, fetch, list_offsets, produce, state_change
+from commitlog.replication.alter_log_dirs import ReplicaAlterLogDirs
 from commitlog.replication.alter_partition import AlterPartitionManager
 from commitlog.replication.connections import Connect, Connection
 from commitlog.replication.delete_records import DelayedDeleteRecords, DeleteRecordsResult
@@ -22,7 +23,9 @@ from commitlog.replication.partition import Partition
 from commitlog.replication.partition_host import PartitionHost
 from commitlog.replication.produce import AppendResult, DelayedProduce
 from commitlog.replication.purgatory import DelayedOperation, check_all
+from commitlog.replication.replication_quota import ReplicationQuotas
 from commitlog.replication.traffic import Traffic
+from commitlog.storage.log_dir import can_be_moved
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.update_metadata_response import UpdateMetadataResponse
 
@@ -87,6 +90,8 @@ class ReplicaManager:
             version=self.inter_broker_version,
             connect=connect,
         )
+        self.quotas = ReplicationQuotas(config, _loop_ms)
+        self.alter_log_dirs = ReplicaAlterLogDirs(config, self.quotas.alter_log_dirs)
         self.fetchers = FetcherManager(
             config=config,
             broker_id=self.broker_id,
@@ -94,9 +99,17 @@ class ReplicaManager:
             version=self.inter_broker_version,
             connect=connect,
             on_high_watermark=self._follower_moved,
+            quota=self.quotas.follower,
         )
         self._host = PartitionHost(
-            self.broker_id, config, metadata, log_manager, self.isr_changes, now_ms, self._wake_fetches_soon
+            self.broker_id,
+            config,
+            metadata,
+            log_manager,
+            self.isr_changes,
+            now_ms,
+            self._wake_fetches_soon,
+            self.quotas,
         )
 
     def inter_broker_version(self) -> InterBrokerVersion:
@@ -125,6 +138,7 @@ class ReplicaManager:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         await self.fetchers.stop()
+        await self.alter_log_dirs.stop()
         await self.isr_changes.stop()
         for partition in self._partitions.values():
             waiting = partition.waiting
@@ -346,6 +360,7 @@ class ReplicaManager:
     def stop_partitions(self, stopping: Mapping[tuple[str, int], bool]) -> dict[tuple[str, int], ErrorCode]:
         """Stop replicas; where the value is True delete them too. Answers the errors."""
         self.fetchers.remove(stopping)
+        self.alter_log_dirs.remove(stopping)
         errors = {}
         deleted = []
         for key, delete in stopping.items():
@@ -367,6 +382,54 @@ class ReplicaManager:
             self.leadership_changed((), deleted)
         return errors
 
+    # --- moving between log directories ---------------------------------------------------------------------
+
+    def alter_replica_log_dirs(
+        self, moves: Mapping[tuple[str, int], str]
+    ) -> dict[tuple[str, int], ErrorCode]:
+        """Begin to move replicas to other directories of this broker (KIP-113). Answers the errors.
+
+        One that is not here yet will be made there, and is answered with REPLICA_NOT_AVAILABLE.
+        """
+        errors = {}
+        for key, log_dir in moves.items():
+            try:
+                self._alter_log_dir(key, log_dir)
+                errors[key] = ErrorCode.NONE
+            except KafkaError as error:
+                logger.warning("Unable to alter log dirs for %s-%d: %s", *key, error)
+                errors[key] = error.code
+                if error.code is ErrorCode.NOT_LEADER_OR_FOLLOWER:
+                    errors[key] = ErrorCode.REPLICA_NOT_AVAILABLE
+        return errors
+
+    def _alter_log_dir(self, key: tuple[str, int], log_dir: str) -> None:
+        logs = self.logs
+        if not can_be_moved(*key):
+            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "The topic name is too long.")
+        if log_dir not in (*logs.online_log_dirs, *logs.offline_log_dirs):
+            raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND, f"Log dir {log_dir} is not found in the config.")
+        if not logs.is_log_dir_online(log_dir) or self.is_offline(key):
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"Log directory {log_dir} is offline")
+        partition = self._partitions.get(key)
+        if partition is not None and partition.future_log is not None:
+            if partition.future_log.log_dir == log_dir:
+                return
+            self.alter_log_dirs.remove([key])
+            partition.remove_future()
+        logs.prefer_log_dir(*key, log_dir)
+        if self.partition(*key).maybe_create_future(log_dir):
+            self.alter_log_dirs.add(self.partition(*key))
+
+    def resume_moves(self, partitions: Iterable[Partition]) -> None:
+        """What was on its way before the broker restarted, or stopped as a replica, goes on."""
+        for partition in partitions:
+            key = partition.topic, partition.partition
+            future = self.logs.get_future_log(*key)
+            if partition.log is not None and future is not None and key not in self.alter_log_dirs:
+                partition.future_log = future
+                self.alter_log_dirs.add(partition)
+
     # --- failing log directories ----------------------------------------------------------------------------
 
     def mark_offline(self, partition: Partition) -> None:
@@ -375,6 +438,7 @@ class ReplicaManager:
         No LeaderAndIsr is applied to the partition from now on: what coordinates by it must hear of it here.
         """
         key = partition.topic, partition.partition
+        self.alter_log_dirs.remove([key])
         if self._partitions.pop(key, None) is not None:
             self.traffic_of_gone.add(partition.traffic)
         self._offline.add(key)
@@ -388,6 +452,10 @@ class ReplicaManager:
         self.fetchers.remove((partition.topic, partition.partition) for partition in lost)
         for partition in lost:
             self.mark_offline(partition)
+        for partition in self._partitions.values():
+            if partition.future_log is not None and partition.future_log.log_dir == log_dir:
+                self.alter_log_dirs.remove([(partition.topic, partition.partition)])
+                partition.future_log = None
         self.fetchers.stop_idle()
         logger.warning(
             "Broker %d stopped fetcher for partitions %s because they are in the failed log directory %s.",
@@ -417,3 +485,8 @@ class ReplicaManager:
         to_wake, self._to_wake = self._to_wake, {}
         for partition in to_wake:
             check_all(partition.waiting.fetches, partition)
+
+
+def _loop_ms() -> int:
+    """A clock that does not go back, for what is measured over time."""
+    return int(asyncio.get_running_loop().time() * 1000)

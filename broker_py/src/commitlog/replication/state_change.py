@@ -74,6 +74,7 @@ def leader_and_isr(
     leaders = _make_leaders(replicas, to_lead, errors)
     followers = _make_followers(replicas, to_follow, errors)
     replicas.fetchers.stop_idle()
+    replicas.resume_moves(partition for partition, _, _ in (*to_lead, *to_follow))
     replicas.leadership_changed(leaders, followers)
     return _response(version, ErrorCode.NONE, errors, topic_ids)
 

@@ -514,6 +514,7 @@ class Broker:
         log.info("Processing override for entityPath: brokers/%s", entity)
         self._connection_quotas.limits = connection_limits(self.config)
         self._security.config_changed()
+        self._replicas.quotas.config_changed()
         self._topic_configs.broker_defaults_changed()
         for topic in {one.topic for one in self._log_manager.all_logs()}:
             self._log_manager.update_topic_config(topic)

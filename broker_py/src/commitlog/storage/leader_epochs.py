@@ -44,6 +44,10 @@ class LeaderEpochCache:
             self._after_change()
             self.damaged = True
 
+    def move_to(self, directory: str) -> None:
+        """The log's directory has another name now."""
+        self._path = posixpath.join(directory, FILE_NAME)
+
     @property
     def entries(self) -> list[tuple[int, int]]:
         """(epoch, start offset), oldest first."""

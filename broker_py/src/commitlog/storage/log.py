@@ -229,6 +229,21 @@ class Log(LogCompaction):
         for segment in self._segments:
             segment.forget()
 
+    def rename_dir(self, directory: str) -> None:
+        """Give the log's directory another name; the log goes on being read and appended to."""
+        self._check_open()
+        try:
+            self._files.disk.rename(self.directory, directory)
+            self.directory = directory
+            self._truncations += 1  # a flush that is under way may have missed files
+            for segment in self._segments:
+                segment.move_to(directory)
+            self.leader_epochs.move_to(directory)
+            self._producers.snapshots.move_to(directory)
+            self._files.disk.fsync_dir(self.log_dir)
+        except OSError as error:
+            raise self._io_error("Error while renaming dir for", error) from error
+
     def assign_epoch_start(self, leader_epoch: int, start_offset: int) -> None:
         """A new leader notes the start of its epoch (UnifiedLog.maybeAssignEpochStartOffset)."""
         try:

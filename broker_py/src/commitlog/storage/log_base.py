@@ -119,6 +119,11 @@ class LogBase:
         return self.leader_epochs.latest_epoch
 
     @property
+    def truncations(self) -> int:
+        """How often the log was cut: who copies it must then look again what it has in common with it."""
+        return self._truncations
+
+    @property
     def producer_states(self) -> ProducerStates:
         """Producers of this partition (DescribeProducers, expiry)."""
         return self._states

@@ -145,6 +145,21 @@ def delete_name(topic: str, partition: int, unique_id: str) -> str:
     return f"{topic}-{partition}"[: _MAX_NAME - len(suffix)] + suffix
 
 
+def future_name(topic: str, partition: int, unique_id: str) -> str:
+    """Name of the directory that a replica is copied into (UnifiedLog.logFutureDirName)."""
+    return f"{topic}-{partition}.{unique_id}{FUTURE_SUFFIX}"
+
+
+def can_be_moved(topic: str, partition: int) -> bool:
+    """Whether the name of the copy's directory is one that a file system takes."""
+    return len(future_name(topic, partition, "0" * 32)) <= _MAX_NAME
+
+
+def parse_future_name(log_dir: str, name: str) -> tuple[str, int]:
+    """(topic, partition) of a `-future` directory's name. Raises StorageError."""
+    return parse_partition_name(log_dir, name.removesuffix(FUTURE_SUFFIX).rpartition(".")[0] or name)
+
+
 def parse_partition_name(log_dir: str, name: str) -> tuple[str, int]:
     """(topic, partition) of a partition directory's name. Raises StorageError."""
     topic, dash, partition = name.rpartition("-")

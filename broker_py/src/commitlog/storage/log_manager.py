@@ -4,11 +4,15 @@ retention.
 
 Lives on the broker's loop; loading, fsync, removal and checkpoint writes go to the loop's executor. A
 directory whose disk fails goes offline with its partitions, the others go on (KIP-112).
+
+A replica that moves to another directory has two logs for a while: the current one, and the future one in a
+`-future` directory, which takes its place when it has everything (KIP-113).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import posixpath
 import random
@@ -34,10 +38,13 @@ from commitlog.storage.log_dir import (
     STRAY_SUFFIX,
     LogDir,
     delete_name,
+    future_name,
+    parse_future_name,
     parse_partition_name,
 )
 from commitlog.storage.log_loader import LogLoader
 from commitlog.storage.meta_properties import StorageError
+from commitlog.storage.segment import DELETED
 from commitlog.wire.errors import ErrorCode, KafkaError
 
 __all__ = ["LogManager", "LogManagerSettings", "StorageError"]
@@ -92,10 +99,15 @@ class LogManager:
         self._on_log_dir_failure = on_log_dir_failure
         self._files = FileCache(disk)
         self._logs: dict[tuple[str, int], Log] = {}
+        self._futures: dict[tuple[str, int], Log] = {}
+        self._preferred: dict[tuple[str, int], str] = {}
         self._background = Background()
         self._hooks = LogHooks(self._delete_files_later, self._flush_later, self._truncated, self._fail_dir)
         self._cleaner = LogCleaner(
-            self.all_logs, self._files, dedupe_buffer_size=settings.cleaner_dedupe_buffer_size, now_ms=now_ms
+            self._cleanable_logs,
+            self._files,
+            dedupe_buffer_size=settings.cleaner_dedupe_buffer_size,
+            now_ms=now_ms,
         )
         self._checkpoint_due = False
         self._locked = False
@@ -122,11 +134,27 @@ class LogManager:
         return self._logs.get((topic, partition))
 
     def all_logs(self) -> Iterable[Log]:
-        """Every online log."""
+        """Every online log that is in use; those that are being copied to come in future_logs."""
         return list(self._logs.values())
 
+    def get_future_log(self, topic: str, partition: int) -> Log | None:
+        """The copy of a replica that moves to another directory."""
+        return self._futures.get((topic, partition))
+
+    def future_logs(self) -> Iterable[Log]:
+        """Every online copy that is being made."""
+        return list(self._futures.values())
+
+    def _every_log(self) -> list[Log]:
+        return [*self._logs.values(), *self._futures.values()]
+
+    def _cleanable_logs(self) -> list[Log]:
+        """A log that is being copied rests: what is clean must be the same in both."""
+        return [log for key, log in self._logs.items() if key not in self._futures]
+
     def _logs_in(self, log_dir: str) -> list[Log]:
-        return [log for log in self._logs.values() if log.log_dir == log_dir]
+        """Current and future ones; no directory has both of one partition."""
+        return [log for log in self._every_log() if log.log_dir == log_dir]
 
     # ---- start
 
@@ -173,12 +201,14 @@ class LogManager:
                 _log.info("Recovering logs from %s since no clean shutdown file was found", log_dir.path)
             gate = asyncio.Semaphore(max(1, self._settings.num_recovery_threads_per_data_dir))
 
-            async def load_one(key: tuple[str, int]) -> Log:
+            async def load_one(name: str) -> Log:
+                key = _key_of(log_dir.path, name)
                 async with gate:
                     return await loop.run_in_executor(
                         None,
                         self._load_log,
                         log_dir,
+                        name,
                         key,
                         start_offsets.get(key, 0),
                         recovery_points.get(key, 0),
@@ -187,36 +217,48 @@ class LogManager:
 
             for log in await asyncio.gather(*map(load_one, names)):
                 key = log.topic, log.partition
-                if key in self._logs:
+                known = self._futures if log.directory.endswith(FUTURE_SUFFIX) else self._logs
+                if key in known:
                     raise StorageError(
                         f"Duplicate log directories for {log.name} are found in both "
-                        f"{self._logs[key].directory} and {log.directory}"
+                        f"{known[key].directory} and {log.directory}. It is likely because log directory "
+                        "failure happened while broker was replacing current replica with future replica. "
+                        "Recover broker from this failure by manually deleting one of the two directories "
+                        "for this partition. It is recommended to delete the partition in the log directory "
+                        "that is known to have failed recently."
                     )
                 log.update_high_watermark(high_watermarks.get(key, 0))
                 log.cleaned_to = cleaned.get(key, 0)
-                self._logs[key] = log
+                known[key] = log
             log_dir.loaded = True
         except OSError as error:
             _log.error("There was an error loading logs in directory %s: %s", log_dir.path, error)
             self._fail_dir(log_dir.path, error)
 
-    def _partition_names(self, log_dir: LogDir) -> list[tuple[str, int]]:
-        keys = []
+    def _partition_names(self, log_dir: LogDir) -> list[str]:
+        names = []
         for name in log_dir.partition_names():
             if name.endswith(DELETE_SUFFIX):
                 self._remove_tree_later(posixpath.join(log_dir.path, name), 0)
-            elif name.endswith((FUTURE_SUFFIX, STRAY_SUFFIX)):
+            elif name.endswith(STRAY_SUFFIX):
                 _log.warning("Leaving directory %s alone", posixpath.join(log_dir.path, name))
             else:
-                keys.append(parse_partition_name(log_dir.path, name))
-        return keys
+                _key_of(log_dir.path, name)
+                names.append(name)
+        return names
 
     def _load_log(
-        self, log_dir: LogDir, key: tuple[str, int], start_offset: int, recovery_point: int, clean: bool
+        self,
+        log_dir: LogDir,
+        name: str,
+        key: tuple[str, int],
+        start_offset: int,
+        recovery_point: int,
+        clean: bool,
     ) -> Log:
         """In a worker thread while loading."""
         topic, partition = key
-        directory = log_dir.partition_path(topic, partition)
+        directory = posixpath.join(log_dir.path, name)
         config = self._topic_config(topic)
         loader = LogLoader(
             files=self._files,
@@ -247,48 +289,65 @@ class LogManager:
     def get_or_create_log(
         self, topic: str, partition: int, *, topic_id: bytes | None = None, is_new: bool = False
     ) -> Log:
-        """The log, made in the directory with the fewest when missing.
+        """The log, made when missing: where prefer_log_dir said, else in the directory with the fewest.
 
         KAFKA_STORAGE_ERROR when a directory is offline and is_new is False: the log may be in there.
         """
         log = self._logs.get((topic, partition))
         if log is None:
             log = self._create_log(topic, partition, is_new)
+            self._logs[topic, partition] = log
         if topic_id is not None:
             log.assign_topic_id(topic_id)
         return log
 
-    def _create_log(self, topic: str, partition: int, is_new: bool) -> Log:
+    def _create_log(self, topic: str, partition: int, is_new: bool, *, is_future: bool = False) -> Log:
         if self.offline_log_dirs and not is_new:
             raise KafkaError(
                 ErrorCode.KAFKA_STORAGE_ERROR,
                 f"Can not create log for {topic}-{partition} because log directories "
                 f"{', '.join(self.offline_log_dirs)} are offline",
             )
-        candidates = [d for d in self._dirs.values() if d.online]
+        preferred = self._preferred.get((topic, partition))
+        candidates = [d for d in self._dirs.values() if d.online and preferred in (None, d.path)]
         if not candidates:
-            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, "No log directory is online")
+            raise KafkaError(
+                ErrorCode.KAFKA_STORAGE_ERROR,
+                "No log directory is online" if preferred is None else f"Log dir {preferred} is offline",
+            )
         log_dir = min(candidates, key=lambda d: len(self._logs_in(d.path)))
+        name = future_name(topic, partition, self._unique_id()) if is_future else f"{topic}-{partition}"
         try:
-            log = self._load_log(log_dir, (topic, partition), 0, 0, True)
+            log = self._load_log(log_dir, name, (topic, partition), 0, 0, True)
         except OSError as error:
             self._fail_dir(log_dir.path, error)
             raise KafkaError(
                 ErrorCode.KAFKA_STORAGE_ERROR,
                 f"Error while creating log for {topic}-{partition} in dir {log_dir.path}: {error}",
             ) from error
-        self._logs[topic, partition] = log
+        self._preferred.pop((topic, partition), None)
         _log.info("Created log for partition %s-%d in %s", topic, partition, log.directory)
         return log
 
     def delete_log(self, topic: str, partition: int) -> bool:
-        """Rename the directory to `-delete`; its files go after file.delete.delay.ms. False when unknown."""
+        """Rename the directory to `-delete`; its files go after file.delete.delay.ms. False when unknown.
+
+        A copy that is being made of it goes with it.
+        """
+        self.delete_future_log(topic, partition)
         log = self._logs.pop((topic, partition), None)
         if log is None:
             return False
+        self._retire(log)
+        return True
+
+    def _unique_id(self) -> str:
+        return f"{self._rng.getrandbits(128):032x}"
+
+    def _retire(self, log: Log) -> None:
+        topic, partition = log.topic, log.partition
         log.release()
-        unique_id = f"{self._rng.getrandbits(128):032x}"
-        target = posixpath.join(log.log_dir, delete_name(topic, partition, unique_id))
+        target = posixpath.join(log.log_dir, delete_name(topic, partition, self._unique_id()))
         try:
             self._disk.rename(log.directory, target)
         except OSError as error:
@@ -300,12 +359,64 @@ class LogManager:
         _log.info("Log for partition %s is renamed to %s and is scheduled for deletion", log.name, target)
         self._remove_tree_later(target, log.config.file_delete_delay_ms)
         self._checkpoint_later()
+
+    # ---- moving between directories
+
+    def prefer_log_dir(self, topic: str, partition: int, log_dir: str) -> None:
+        """Where the next log of this partition is to be made (LogManager.maybeUpdatePreferredLogDir)."""
+        key = topic, partition
+        if all(
+            log is None or log.log_dir != log_dir for log in (self._logs.get(key), self._futures.get(key))
+        ):
+            self._preferred[key] = log_dir
+
+    def create_future_log(self, topic: str, partition: int) -> Log:
+        """A copy to be filled, in the preferred directory, which is not the one that the log is in."""
+        current = self._logs[topic, partition]
+        assert self._preferred.get((topic, partition)) not in (None, current.log_dir)
+        log = self._create_log(topic, partition, is_new=False, is_future=True)
+        log.cleaned_to = current.cleaned_to
+        self._futures[topic, partition] = log
+        if current.topic_id is not None:
+            log.assign_topic_id(current.topic_id)
+        return log
+
+    def delete_future_log(self, topic: str, partition: int) -> bool:
+        """The move is cancelled: the copy goes as a deleted log does. False when there is none."""
+        log = self._futures.pop((topic, partition), None)
+        if log is None:
+            return False
+        self._retire(log)
         return True
+
+    def replace_current_with_future(self, topic: str, partition: int) -> Log:
+        """The copy has everything: it takes the log's name, and the log goes.
+
+        In Kafka's order: a crash between the two renames leaves two whole logs, never none.
+        """
+        key = topic, partition
+        source, log = self._logs[key], self._futures[key]
+        log.rename_dir(self._dirs[log.log_dir].partition_path(topic, partition))
+        log.update_high_watermark(source.high_watermark)
+        log.cleaned_to = min(log.cleaned_to, source.cleaned_to)
+        del self._futures[key]
+        self._logs[key] = log
+        _log.info("Successfully renamed the future log of %s to %s", log.name, log.directory)
+        try:
+            names = self._disk.listdir(log.directory)
+        except OSError as error:
+            self._fail_dir(log.log_dir, error)
+        else:
+            gone = [posixpath.join(log.directory, name) for name in names if name.endswith(DELETED)]
+            self._delete_files_later(gone, log.config.file_delete_delay_ms)
+        with contextlib.suppress(KafkaError):  # the old directory has failed: it is left behind
+            self._retire(source)
+        return log
 
     def update_topic_config(self, topic: str) -> None:
         """The topic's configuration changed: ask topic_config again for its logs."""
         config = self._topic_config(topic)
-        for log in self._logs.values():
+        for log in self._every_log():
             if log.topic == topic:
                 log.config = config
 
@@ -320,7 +431,8 @@ class LogManager:
         log_dir.failure = error
         lost = self._logs_in(path)
         for log in lost:
-            del self._logs[log.topic, log.partition]
+            table = self._futures if self._futures.get((log.topic, log.partition)) is log else self._logs
+            del table[log.topic, log.partition]
             log.release()
         _log.error(
             "Stopping serving logs in dir %s because of %s; offline partitions: %s",
@@ -402,7 +514,7 @@ class LogManager:
 
     async def apply_retention(self) -> None:
         """Delete what retention lets go, of every log."""
-        for log in self.all_logs():
+        for log in self._every_log():
             log.delete_old_segments(self._now_ms())
             await asyncio.sleep(0)
 
@@ -414,13 +526,13 @@ class LogManager:
     async def flush_dirty_logs(self) -> None:
         """fsync logs that have waited for flush.ms."""
         now_ms = self._now_ms()
-        for log in self.all_logs():
+        for log in self._every_log():
             if log.recovery_point < log.log_end_offset and now_ms - log.last_flush_ms >= log.config.flush_ms:
                 await self._flush(log, log.log_end_offset)
 
     async def expire_producers(self) -> None:
         """Forget producers that have been silent for producer.id.expiration.ms."""
-        for log in self.all_logs():
+        for log in self._every_log():
             log.producer_states.remove_expired(self._now_ms())
 
     # ---- checkpoints
@@ -439,7 +551,7 @@ class LogManager:
 
     async def checkpoint_cleaner_offsets(self) -> None:
         """Write cleaner-offset-checkpoint of every directory in which something has been compacted."""
-        if any(log.cleaned_to for log in self._logs.values()):
+        if any(log.cleaned_to for log in self._every_log()):
             await self._checkpoint(CLEANER_OFFSET, lambda log: log.cleaned_to or None)
 
     async def _checkpoint(self, name: str, offset_of: Callable[[Log], int | None]) -> None:
@@ -472,7 +584,7 @@ class LogManager:
             if clean and log_dir.online and log_dir.loaded:
                 await loop.run_in_executor(None, self._close_dir, log_dir)
             log_dir.release()
-        for log in self._logs.values():
+        for log in self._every_log():
             log.release()
 
     def _close_dir(self, log_dir: LogDir) -> None:
@@ -489,6 +601,13 @@ class LogManager:
             log_dir.write_clean_marker()
         except (OSError, KafkaError) as error:
             _log.error("Not writing the clean shutdown marker of %s: %s", log_dir.path, error)
+
+
+def _key_of(log_dir: str, name: str) -> tuple[str, int]:
+    """(topic, partition) of a log's directory, be it current or future. Raises StorageError."""
+    if name.endswith(FUTURE_SUFFIX):
+        return parse_future_name(log_dir, name)
+    return parse_partition_name(log_dir, name)
 
 
 def _start_offset_to_checkpoint(log: Log) -> int | None:

@@ -89,6 +89,10 @@ class Snapshots:
         """Offsets of the snapshots there are, ascending."""
         return list(self._offsets)
 
+    def move_to(self, directory: str) -> None:
+        """The log's directory has another name now."""
+        self._directory = directory
+
     def path(self, offset: int) -> str:
         """The file of an offset."""
         return posixpath.join(self._directory, f"{offset:020d}{SUFFIX}")

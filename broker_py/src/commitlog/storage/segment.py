@@ -412,6 +412,18 @@ class LogSegment:
         for kind, path in old.items():
             if self._files.disk.exists(path):
                 self._files.disk.rename(path, self._sibling(kind))
+        self._name_files()
+
+    def move_to(self, directory: str) -> None:
+        """Its directory has another name now; an active segment stays active."""
+        was_active = self._active is not None
+        self.forget()
+        self.directory = directory
+        self._name_files()
+        if was_active:
+            self.activate()
+
+    def _name_files(self) -> None:
         self.path = self._sibling(LOG)
         self.offset_index.path = self._sibling(INDEX)
         self.time_index.path = self._sibling(TIME_INDEX)
