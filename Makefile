@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test packages sanity lint unit processes jvm-libs client-libs clients simulate bench bench-quick molecule molecule-default torture torture-destroy soak wheel artifact build clean
+.PHONY: help venv cluster destroy test packages sanity lint unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection molecule molecule-default torture torture-destroy soak wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -69,6 +69,9 @@ bench: bench-tools ## this broker beside Apache Kafka, Tansu, noida-db and the m
 
 bench-quick: bench-tools ## a tenth of it in minutes, its ratios beside those of docs/bench
 	$(BENCH) --quick --peers commitlog --output ../.cache/bench --compare ../docs/bench/results.json
+
+bench-collection: venv ## how long cluster.yml and the topic modules take on 2, 4 and 6 hosts (docs/bench/collection.md)
+	@$(BIN)/python tests/timing/collection.py $(HOSTS)
 
 molecule: venv ## the cluster on hosts, created, changed and broken by Molecule, all scenarios; skipped aloud without a Docker engine
 	@$(BIN)/python vms/cluster.py molecule
