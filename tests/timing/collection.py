@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make bench-collection`: how long the collection takes on hosts, written to docs/bench/collection.md.
 
-For 2, 4 and 6 hosts: `playbooks/cluster.yml` on hosts that have the packages of ZooKeeper, then again with nothing to change; on two
-also the topic module alone, and 100 topics in one task, made and then checked. Hosts are containers, as those of `make cluster`.
+For 2, 4 and 6 hosts: `playbooks/cluster.yml` on hosts that have the packages of ZooKeeper, then again with nothing to change.
+On two hosts also the topic module alone, and 100 topics in one task, made and then checked.
+Hosts are containers, as those of `make cluster`.
 
 collection.py [HOSTS ...]
 """
@@ -126,8 +127,9 @@ def write_page(rows: list[Row]) -> None:
     lines = [
         "# The collection's times",
         "",
-        "Made by `make bench-collection`, on containers that run systemd, with the controller on the same machine; ZooKeeper's packages",
-        "were there. CPU is that of the controller's processes. Seconds include the start of the brokers and the wait until they serve.",
+        "Made by `make bench-collection`, on containers that run systemd, with the controller on the same machine;",
+        "they had ZooKeeper's packages. CPU is that of the controller's processes. Seconds include the brokers' start",
+        "and the wait until they serve.",
         "",
         "| what | hosts | seconds | controller's CPU seconds | tasks | changed |",
         "|---|---|---|---|---|---|",
