@@ -348,7 +348,7 @@ def failing(name: str, *arguments: str) -> str:
 def test_certificates_change_without_a_restart(world: World) -> None:
     """The file behind ssl.keystore.location is another one now; any change of the broker's settings tells."""
     serial = served_serial(world)
-    world.listeners.server = world.listeners.ca.issue("broker", "127.0.0.1")
+    world.listeners.server = world.listeners.ca.issue("broker", "127.0.0.1", "localhost")
     location = str(world.listeners.server.pem)
     admin = AdminClient({"bootstrap.servers": world.broker.address})
     resource = ConfigResource(ConfigResource.Type.BROKER, "0")

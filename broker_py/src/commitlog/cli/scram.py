@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SCRAM credentials as kafka-configs.sh makes them: `iterations=8192,password=...` becomes salt, stored key
-and server key (RFC 5802; ScramFormatter, ScramCredentialUtils)."""
+"""SCRAM credentials as kafka-configs.sh takes them, `iterations=8192,password=...`; security/scram.py makes
+what is stored of them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from commitlog.cli.jopt import ArgumentError
+from commitlog.security.scram import (
+    DEFAULT_ITERATIONS,
+    MECHANISMS,
+    MIN_ITERATIONS,
+    make_credential,
+    salted_password,
+)
 
-DEFAULT_ITERATIONS = 4096
-MIN_ITERATIONS = 4096
-HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 CODES = {"SCRAM-SHA-256": 1, "SCRAM-SHA-512": 2}
 """ScramMechanism.type, as it travels."""
 
 _VALUE = re.compile(r"(?:iterations=(-?[0-9]*),)?password=(.*)")
-_ENUM_NAMES = {name: name.replace("-", "_") for name in HASHES}
+_ENUM_NAMES = {name: name.replace("-", "_") for name in MECHANISMS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Password:
     """What the command line says of a credential."""
 
     mechanism: str
-    password: str
+    password: str = field(repr=False)
     iterations: int
 
     @classmethod
@@ -45,18 +46,11 @@ class Password:
 
     def salted(self, salt: bytes) -> bytes:
         """Hi(password, salt, iterations)."""
-        return hashlib.pbkdf2_hmac(HASHES[self.mechanism], self.password.encode(), salt, self.iterations)
+        return salted_password(self.mechanism, self.password, salt, self.iterations)
 
     def credential(self, salt: bytes) -> str:
         """As it stands in the znode of the user."""
-        name = HASHES[self.mechanism]
-        salted = self.salted(salt)
-        client_key = hmac.digest(salted, b"Client Key", name)
-        stored_key = hashlib.new(name, client_key).digest()
-        server_key = hmac.digest(salted, b"Server Key", name)
-        parts = {"salt": salt, "stored_key": stored_key, "server_key": server_key}
-        shown = [f"{field}={base64.b64encode(value).decode()}" for field, value in parts.items()]
-        return ",".join([*shown, f"iterations={self.iterations}"])
+        return make_credential(self.mechanism, self.password, self.iterations, salt).encode()
 
 
 def random_salt() -> bytes:

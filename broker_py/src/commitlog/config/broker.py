@@ -53,6 +53,10 @@ LISTENER_LIMITS = ("max.connections", "max.connection.creation.rate")
 
 ChangeListener = Callable[[frozenset[str]], None]
 
+ChangeValidator = Callable[["BrokerConfig", frozenset[str], bool], None]
+"""validator(the configuration as it would be, the settings whose text changes, whether files may have changed
+too): raises ConfigError to refuse (Reconfigurable.validateReconfiguration)."""
+
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
     """', did you mean x?' or nothing."""
@@ -73,6 +77,7 @@ class BrokerConfig(BrokerSettings):
         self._values: dict[str, Value] = {}
         self._taken_id: int | None = None
         self._listeners: list[ChangeListener] = []
+        self._validators: list[ChangeValidator] = []
         self._apply(self.static_properties)
         self.prometheus_listener  # noqa: B018 - refuses a bad value before anything is started
 
@@ -154,6 +159,10 @@ class BrokerConfig(BrokerSettings):
         """Have `listener` called with the names whose values a dynamic change has altered."""
         self._listeners.append(listener)
 
+    def add_validator(self, validator: ChangeValidator) -> None:
+        """Have `validator` asked before a dynamic change is accepted, and before one is put in force."""
+        self._validators.append(validator)
+
     def update_dynamic(self, cluster: Mapping[str, str], broker: Mapping[str, str]) -> frozenset[str]:
         """Put the dynamic settings read from ZooKeeper in force; the names whose values changed.
 
@@ -162,6 +171,7 @@ class BrokerConfig(BrokerSettings):
         usable_broker = self._usable(broker, "per-broker")
         before = dict(self._values)
         try:
+            self._validate(self._trial(usable_cluster, usable_broker), files_too=False)
             self._apply({**self.static_properties, **usable_cluster, **usable_broker})
         except (ConfigError, InvalidValue) as error:
             log.error("Dynamic configs could not be applied and are ignored: %s", error)
@@ -179,12 +189,27 @@ class BrokerConfig(BrokerSettings):
         nothing is put in force."""
         cluster = self.dynamic_cluster if per_broker else changes
         broker = changes if per_broker else self.dynamic_broker
-        trial = BrokerConfig.__new__(BrokerConfig)
-        trial._taken_id = None
         try:
-            trial._apply({**self.static_properties, **cluster, **broker})
+            self._validate(self._trial(cluster, broker), files_too=per_broker)
         except InvalidValue as error:
             raise ConfigError(_hide_secret(error), name=error.name) from None
+
+    def _trial(self, cluster: Mapping[str, str], broker: Mapping[str, str]) -> BrokerConfig:
+        """The configuration with other dynamic settings; raises ConfigError and InvalidValue."""
+        trial = BrokerConfig.__new__(BrokerConfig)
+        trial.source, trial.warnings = self.source, []
+        trial.static_properties = self.static_properties
+        trial.dynamic_cluster, trial.dynamic_broker = cluster, broker
+        trial._listeners, trial._validators = [], []
+        trial._taken_id = self._taken_id
+        trial._apply(trial.properties_in_force())
+        return trial
+
+    def _validate(self, trial: BrokerConfig, *, files_too: bool) -> None:
+        now, then = self.properties_in_force(), trial.properties_in_force()
+        changed = frozenset(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+        for validator in self._validators:
+            validator(trial, changed, files_too)
 
     def _usable(self, dynamic: Mapping[str, str], level: str) -> dict[str, str]:
         usable: dict[str, str] = {}

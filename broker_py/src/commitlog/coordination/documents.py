@@ -201,7 +201,7 @@ class ConfigEntity:
         if config is None:
             return cls({})
         if not isinstance(config, dict):
-            raise DocumentError(f"config entity: config is {config!r}, not an object")
+            raise DocumentError("config entity: config is not an object")
         return cls({str(name): _config_text(setting) for name, setting in config.items()})
 
 

@@ -21,13 +21,22 @@ def dump(value: object) -> bytes:
 
 
 def load(what: str, data: bytes) -> dict[str, Any]:
+    """The errors say where the document is broken and quote nothing of it: it may be a credential."""
     try:
         value = json.loads(data)
-    except ValueError as error:
-        raise DocumentError(f"{what}: not JSON: {data[:80]!r}") from error
+    except json.JSONDecodeError as error:
+        where = f"{error.msg} at character {error.pos} of {len(data)} bytes"
+        raise DocumentError(f"{what}: not JSON: {where}") from None
+    except ValueError:
+        raise DocumentError(f"{what}: not JSON: the {len(data)} bytes are no text") from None
     if not isinstance(value, dict):
-        raise DocumentError(f"{what}: not a JSON object: {data[:80]!r}")
+        raise DocumentError(f"{what}: not a JSON object but {_kind(value)} of {len(data)} bytes")
     return value
+
+
+def _kind(value: object) -> str:
+    names = {list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(value), "null")
 
 
 def integer(what: str, value: Mapping[str, Any], key: str, default: int | None = None) -> int:

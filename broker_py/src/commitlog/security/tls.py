@@ -7,6 +7,7 @@ connections made from then on. Private keys pass to OpenSSL through memory, not 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,19 +27,32 @@ CLIENT_AUTH = {
     "requested": ssl.CERT_OPTIONAL,
     "required": ssl.CERT_REQUIRED,
 }
+MOST_FLIGHTS = 10
+"""More than a handshake of any version needs."""
 _TLS_1_3 = "TLS_AES_", "TLS_CHACHA20_POLY1305_SHA256"
 
 
-def server_context(
-    get: Settings, protocols: Sequence[str], ciphers: Sequence[str], client_auth: str
-) -> ssl.SSLContext:
-    """A listener's context; StoreError names the setting that cannot be used."""
+def listener_material(get: Settings) -> KeyMaterial:
+    """The keystore that a listener cannot do without."""
     material = key_material(get)
     if material is None:
         raise StoreError(
             "ssl.keystore.location",
             "a listener with TLS needs a keystore, or ssl.keystore.key with ssl.keystore.certificate.chain",
         )
+    return material
+
+
+def server_context(
+    get: Settings,
+    protocols: Sequence[str],
+    ciphers: Sequence[str],
+    client_auth: str,
+    material: KeyMaterial | None = None,
+) -> ssl.SSLContext:
+    """A listener's context; StoreError names the setting that cannot be used. ``material``: its keystore,
+    where that was read already."""
+    material = material or listener_material(get)
     if client_auth not in CLIENT_AUTH:
         raise StoreError("ssl.client.auth", f"{client_auth}: must be one of: {', '.join(CLIENT_AUTH)}")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -138,3 +152,26 @@ def _trust(context: ssl.SSLContext, get: Settings, purpose: ssl.Purpose, prefix:
         raise StoreError(
             f"{prefix}truststore.location", f"certificates cannot be read: {error.reason}"
         ) from None
+
+
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+    """A handshake in memory, whatever host the certificate names; raises ssl.SSLError when one side refuses
+    the other (SslEngineValidator.validate)."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    # A context that checks hosts makes no client without one. Nobody else runs meanwhile.
+    checks_host, client.check_hostname = client.check_hostname, False
+    try:
+        sides = [
+            client.wrap_bio(to_client, to_server, server_side=False),
+            server.wrap_bio(to_server, to_client, server_side=True),
+        ]
+    finally:
+        client.check_hostname = checks_host
+    for _ in range(MOST_FLIGHTS):
+        for side in tuple(sides):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+                sides.remove(side)
+        if not sides:
+            return
+    raise ssl.SSLError("the handshake does not end")

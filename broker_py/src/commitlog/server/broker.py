@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -38,7 +36,6 @@ from commitlog.coordination.documents import (
     BrokerRegistration,
     ConfigEntity,
     DocumentError,
-    Endpoint,
     TopicAssignment,
 )
 from commitlog.groups.coordinator import OFFSETS_TOPIC, GroupCoordinator
@@ -58,6 +55,7 @@ from commitlog.server.connection_quotas import ConnectionQuotas
 from commitlog.server.controlled_shutdown import controlled_shutdown
 from commitlog.server.controller_client import ControllerClient
 from commitlog.server.dispatch import Dispatcher
+from commitlog.server.dynamic_listeners import Listeners
 from commitlog.server.earlier_session import EarlierSession
 from commitlog.server.errors import StartupError
 from commitlog.server.listener import SocketListener
@@ -121,7 +119,6 @@ class Broker:
         self.config = config
         self.epoch = -1
         self.services: Services
-        self.listeners: list[SocketListener] = []
         self.failed = asyncio.Event()
         """Set when the broker cannot go on: every log directory has failed."""
         self._disk = disk
@@ -189,8 +186,7 @@ class Broker:
         self._transactions.start(await self._partition_count(TRANSACTIONS_TOPIC))
         await self._watch_configs()
         await self._expose_metrics()
-        for listener in self.listeners:
-            listener.start()
+        self._listeners.start()
         log.info("[KafkaServer id=%d] started", config.broker_id)
 
     async def wait_known(self, timeout_ms: int) -> bool:
@@ -326,27 +322,14 @@ class Broker:
         )
 
     async def _bind(self) -> None:
-        config = self.config
-        quotas = self._connection_quotas
         dispatcher = self._dispatcher = Dispatcher(self.services, authorizer=self._authorizer)
+        self._listeners = Listeners(self.config, self._security, self._connection_quotas, dispatcher)
         self._started["listeners"] = self._stop_listeners
-        for one in config.listeners:
-            security = self._security.listeners.get(one.name)
-            listener = SocketListener(one.name, one.host, one.port, dispatcher, quotas, security)
-            try:
-                await listener.bind()
-            except OSError as error:
-                known = error.errno is not None and not isinstance(error, socket.gaierror)
-                reason = os.strerror(error.errno or 0) if known else error.strerror or str(error)
-                address = f"{one.host or '0.0.0.0'}:{one.port}"
-                raise StartupError(
-                    f"Socket server failed to bind to {address}: {reason}. Stop what listens there, or "
-                    f"change listeners in {config.source}."
-                ) from error
-            self.listeners.append(listener)
+        await self._listeners.bind()
 
     async def _register(self) -> None:
         registrar = BrokerRegistrar(self._coordination, self.config.zookeeper_session_timeout_ms)
+        self._registrar = registrar
         self.epoch = await registrar.register(self._registration())
         self._session_file.note()
         self._replicas.broker_epoch = self.epoch
@@ -356,14 +339,9 @@ class Broker:
         self._started["registration"] = self._stop_registering
 
     def _registration(self) -> BrokerRegistration:
-        """Port 0 of an advertised listener is the port that was bound."""
-        bound = {listener.name: listener.port for listener in self.listeners}
         return BrokerRegistration(
             broker_id=self.config.broker_id,
-            endpoints=tuple(
-                Endpoint(one.name, one.host, one.port or bound[one.name], one.protocol)
-                for one in self.config.advertised_listeners
-            ),
+            endpoints=self._listeners.endpoints(),
             timestamp_ms=self._now_ms(),
             rack=self.config.broker_rack,
             version=5 if self.config.ibp_at_least("2.7-IV0") else 4,
@@ -414,6 +392,11 @@ class Broker:
     def broker_epoch(self) -> int:
         """The czxid of the current registration."""
         return self.epoch
+
+    @property
+    def listeners(self) -> list[SocketListener]:
+        """Those bound at the moment."""
+        return self._listeners.every
 
     def _leadership_changed(self, leaders: Sequence[Partition], followers: Sequence[Partition]) -> None:
         for partition in leaders:
@@ -513,6 +496,8 @@ class Broker:
         await self._load_dynamic_config()
         log.info("Processing override for entityPath: brokers/%s", entity)
         self._connection_quotas.limits = connection_limits(self.config)
+        await self._listeners.reconfigure()
+        await self._registrar.update(self._registration())
         self._security.config_changed()
         self._replicas.quotas.config_changed()
         self._topic_configs.broker_defaults_changed()
@@ -543,8 +528,7 @@ class Broker:
                 log.exception("Stopping the %s failed", what)
 
     async def _stop_listeners(self) -> None:
-        for listener in self.listeners:
-            await listener.stop()
+        await self._listeners.stop()
         await self._auto_topics.stop()
         await self._producer_ids.stop()
         self._verifier.close()

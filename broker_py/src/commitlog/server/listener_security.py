@@ -19,6 +19,7 @@ from commitlog.config.properties import ConfigError
 from commitlog.security.credentials import CredentialCache
 from commitlog.security.jaas import JaasError, LoginModule, login_section, parse_jaas
 from commitlog.security.jwks import JwksError, JwkSet
+from commitlog.security.keystore_changes import IncompatibleError, ensure_compatible
 from commitlog.security.keystores import StoreError
 from commitlog.security.oauthbearer import (
     Expectations,
@@ -32,7 +33,7 @@ from commitlog.security.sasl_client import CLIENT_MECHANISMS, LoginError, SaslLo
 from commitlog.security.scram import MECHANISMS as SCRAM_MECHANISMS
 from commitlog.security.scram import Account, ScramServer
 from commitlog.security.ssl_principal import MappingError, SslPrincipalMapper, ssl_principal
-from commitlog.security.tls import client_context, server_context
+from commitlog.security.tls import client_context, listener_material, server_context, shake_hands
 from commitlog.server.sasl import Exchange, SaslAuthenticator
 from commitlog.server.tls_layer import TlsLayer
 
@@ -55,6 +56,9 @@ SIGNED_HANDLERS = (
 UNKNOWN_KEY_PAUSE_S = 10.0
 """The least time between two looks for a key that a token named."""
 _CALLBACKS = "sasl.server.callback.handler.class"
+
+STORES_REFUSED = "Validation of dynamic config update of SSL keystore/truststore failed: "
+CONFIG_EXCEPTION = "org.apache.kafka.common.config.ConfigException"
 
 TokenAccount = Callable[[str, str], Account | None]
 """token_account(mechanism, token id): a delegation token's account."""
@@ -83,6 +87,7 @@ class ListenerSecurity:
         self._credentials = credentials
         self._token_account = token_account
         self._context: ssl.SSLContext | None = None
+        self._chain: str | None = None
         self._mapper = SslPrincipalMapper("DEFAULT")
         self._modules: dict[str, LoginModule | None] = {}
         self._validators: dict[str, Validator] = {}
@@ -106,6 +111,27 @@ class ListenerSecurity:
             self._load()
         except ConfigError as error:
             log.error("Security of listener %s is not changed: %s", self.name, error)
+
+    def require_compatible(self, then: ListenerSecurity) -> None:
+        """SslFactory.createNewSslEngineFactory's conditions; raises ConfigError."""
+        if self._chain is None or then._chain is None:
+            return
+        self._require_like(self._chain, then._chain, then.settings)
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        return self._context
+
+    def _require_like(self, chain: str, then: str, settings: ListenerConfig) -> None:
+        try:
+            ensure_compatible(
+                then,
+                chain,
+                allow_dn_changes=settings.value("ssl.allow.dn.changes"),
+                allow_san_changes=settings.value("ssl.allow.san.changes"),
+            )
+        except IncompatibleError as error:
+            raise ConfigError(f"{CONFIG_EXCEPTION}: {error}") from None
 
     async def start(self) -> None:
         """Fetch what is behind a URL, and keep it fresh."""
@@ -181,7 +207,9 @@ class ListenerSecurity:
 
     def _load(self) -> None:
         """Make everything first, then put it in force."""
-        context = self._make_context() if self.uses_tls else None
+        context, chain = self._make_context() if self.uses_tls else (None, None)
+        if chain is not None and self._chain is not None:
+            self._require_like(self._chain, chain, self.settings)
         try:
             mapper = SslPrincipalMapper(self.settings.value("ssl.principal.mapping.rules"))
         except MappingError as error:
@@ -195,7 +223,7 @@ class ListenerSecurity:
                 modules[mechanism] = server_login_module(self.settings, mechanism)
                 if mechanism == "OAUTHBEARER":
                     validators[mechanism] = self._validator(modules[mechanism])
-        self._context, self._mapper = context, mapper
+        self._context, self._chain, self._mapper = context, chain, mapper
         self._modules, self._validators, self.mechanisms = modules, validators, mechanisms
 
     def _enabled_mechanisms(self) -> Sequence[str]:
@@ -212,18 +240,22 @@ class ListenerSecurity:
                 )
         return found
 
-    def _make_context(self) -> ssl.SSLContext:
+    def _make_context(self) -> tuple[ssl.SSLContext, str]:
+        """The context, and the certificates that it shows."""
         client_auth = self.settings.value("ssl.client.auth")
         if self.uses_sasl and not self.settings.is_own("ssl.client.auth"):
             client_auth = "none"
         _refuse_java(self.settings, "ssl.engine.factory.class")
         try:
-            return server_context(
+            material = listener_material(self.settings.value)
+            context = server_context(
                 self.settings.value,
                 self.settings.value("ssl.enabled.protocols"),
                 self.settings.value("ssl.cipher.suites"),
                 client_auth,
+                material,
             )
+            return context, material.chain
         except StoreError as error:
             raise self.settings.error(error.setting, error.reason) from None
 
@@ -348,6 +380,25 @@ class InterBrokerSecurity:
             self._load()
         except ConfigError as error:
             log.error("Security of connections to other brokers is not changed: %s", error)
+
+    def validate(
+        self, then: BrokerConfig, now: ListenerSecurity | None, candidate: ListenerSecurity | None
+    ) -> None:
+        """Brokers must reach each other while the change goes through the cluster: what is in force must
+        shake hands with what shall be, either way (SslEngineValidator)."""
+        changed = InterBrokerSecurity(then, self._settings.listener, self._protocol)
+        pairs = ((self.context, candidate), (changed.context, now), (changed.context, candidate))
+        for client, server in pairs:
+            if client is None or server is None or server.context is None:
+                continue
+            try:
+                shake_hands(client, server.context)
+            except ssl.SSLError as error:
+                raise ConfigError(
+                    f"{STORES_REFUSED}{CONFIG_EXCEPTION}: A client SSLEngine created with the provided "
+                    "settings can't connect to a server SSLEngine created with those settings. "
+                    f"({(error.reason or str(error)).lower().replace('_', ' ')})"
+                ) from None
 
     def tls_context(self) -> ssl.SSLContext | None:
         return self.context

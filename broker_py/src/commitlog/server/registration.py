@@ -40,6 +40,7 @@ class BrokerRegistrar:
         self._coordination = coordination
         self._patience = session_timeout_ms / 1000 + 2.0
         self._last_session: int | None = None
+        self._registered: BrokerRegistration | None = None
 
     async def register(self, registration: BrokerRegistration) -> int:
         """Register and return the broker epoch. Raises StartupError when the id or an endpoint is
@@ -60,6 +61,7 @@ class BrokerRegistrar:
                     "re-registering."
                 )
         self._last_session = self._coordination.session_id
+        self._registered = registration
         log.info(
             "Registered broker %d at path %s with addresses: %s, czxid (broker epoch): %d",
             registration.broker_id,
@@ -68,6 +70,26 @@ class BrokerRegistrar:
             stat.czxid,
         )
         return stat.czxid
+
+    async def update(self, registration: BrokerRegistration) -> None:
+        """Write other endpoints into the registration there is (KafkaZkClient.updateBrokerInfo); the broker
+        epoch stays. After the end of a session there is none: registering again writes these."""
+        before = self._registered
+        if before is None or registration.endpoints == before.endpoints:
+            return
+        path = paths.broker_id(registration.broker_id)
+        document = registration.encode()
+        try:
+            await retry_until_connected(self._coordination, lambda: self._coordination.set(path, document))
+        except NoNode:
+            return
+        self._registered = registration
+        log.info(
+            "Updated broker %d at path %s with addresses: %s",
+            registration.broker_id,
+            path,
+            ",".join(endpoint.connection_string() for endpoint in registration.endpoints),
+        )
 
     async def _check_endpoints(self, registration: BrokerRegistration) -> None:
         """KafkaServer.validateAdvertisedEndpoints: two brokers must not advertise one address."""
