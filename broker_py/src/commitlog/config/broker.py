@@ -279,7 +279,8 @@ class BrokerConfig(BrokerSettings):
         self.zookeeper_connection_timeout_ms = 0 if timeout is None else timeout
         dirs = self._values["log.dirs"]
         text = str(self._values["log.dir"] if dirs is None else dirs)
-        self.log_dirs = [part.strip() for part in text.split(",") if part.strip()]
+        # Without a "/" at the end, as Java's File has them: tools name directories as DescribeLogDirs does.
+        self.log_dirs = [part.strip().rstrip("/") or "/" for part in text.split(",") if part.strip()]
         threads = self._number("num.replica.alter.log.dirs.threads")
         self.num_replica_alter_log_dirs_threads = len(self.log_dirs) if threads is None else threads
 

@@ -171,6 +171,18 @@ class ReplicaMetrics:
             "Partitions that were given up until their next leader epoch.",
             [(replica, sum(one.failed for one in fetchers))],
         )
+        moves, mover = self._replicas.alter_log_dirs, {"clientId": "ReplicaAlterLogDirs"}
+        prefix = "kafka_server_replicaalterlogdirsmanager"
+        yield gauges(
+            f"{prefix}_maxlag",
+            "Records that the latest replica on its way to another log directory still lacks there.",
+            [(mover, max(moves.lags(), default=0))],
+        )
+        yield gauges(
+            f"{prefix}_failedpartitionscount",
+            "Moves to another log directory that were given up.",
+            [(mover, moves.failed)],
+        )
         yield gauges(
             "kafka_server_fetcherlagmetrics_consumerlag",
             "Records by which a replica is behind its leader.",
