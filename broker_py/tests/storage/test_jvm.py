@@ -15,6 +15,7 @@ from commitlog.records.batch import (
     build_batch,
     decode_records,
     encode_batch,
+    iterate_headers,
     read_header,
 )
 from commitlog.records.control import end_transaction_marker
@@ -24,10 +25,11 @@ from commitlog.storage.disk import LocalDisk
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.log import Log, RecordValidationError, UnexpectedAppendOffset
 from commitlog.storage.producer_snapshot import decode_snapshot, encode_snapshot
+from commitlog.storage.validator import target_codec
 from commitlog.wire.errors import KafkaError
 from tests.storage import jvm
 from tests.storage.settings import Settings
-from tests.storage.world import NOW_MS, batch, open_log
+from tests.storage.world import NOW_MS, batch, in_every_codec, open_log
 
 pytestmark = [pytest.mark.jvm]
 
@@ -318,6 +320,44 @@ def odd_batches() -> dict[str, bytearray]:
 def test_conversions_and_refusals_are_kafkas(tmp_path: Path, config: dict[str, int]) -> None:
     script = [f"append 1 CLIENT {data.hex()}" for data in odd_batches().values()]
     compare(tmp_path, [*script, "close"], **config)
+
+
+@pytest.mark.parametrize(
+    ("compression_type", "timestamp_type"),
+    [
+        ("uncompressed", "CreateTime"),
+        ("lz4", "CreateTime"),
+        ("zstd", "LogAppendTime"),
+        ("producer", "LogAppendTime"),
+    ],
+)
+def test_recompression_is_kafkas(tmp_path: Path, compression_type: str, timestamp_type: str) -> None:
+    """Compared in the batches' fields and records: no two compressors write the same bytes."""
+    script = [f"append 1 CLIENT {data.hex()}" for data in in_every_codec()]
+    theirs, ours = tmp_path / "theirs" / "t-0", tmp_path / "ours" / "t-0"
+    types = {"compression_type": compression_type, "message_timestamp_type": timestamp_type}
+    options = [f"{name.replace('_', '.')}={value}" for name, value in types.items()]
+    expected = jvm.reference(theirs, [*script, "close"], *options)
+    log = open_log(LocalDisk(), Settings(**types), log_dir=str(ours.parent), clean=True)  # type: ignore[arg-type]
+    assert play(log, [*script, "close"]) == expected
+    found = batches(ours)
+    if timestamp_type == "LogAppendTime":
+        found = [(*fields[:-1], [r._replace(timestamp=NOW_MS) for r in fields[-1]]) for fields in found]
+    assert found == batches(theirs)
+    codecs = {fields[1] & 7 for fields in found}
+    assert codecs == ({*Codec} if compression_type == "producer" else {target_codec(log.config, 0)})
+
+
+def batches(directory: Path) -> list[tuple[Any, ...]]:
+    """Of every batch in the log what does not depend on the compressor."""
+    data = (directory / f"{0:020d}.log").read_bytes()
+    return [
+        (
+            header.base_offset, header.attributes, header.last_offset_delta, header.base_timestamp,
+            header.max_timestamp, header.leader_epoch, decode_records(data, position, header),
+        )
+        for position, header in iterate_headers(data)
+    ]  # fmt: skip
 
 
 def keyed(rng: random.Random, count: int, **fields: Any) -> bytearray:

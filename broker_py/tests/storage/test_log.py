@@ -9,14 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commitlog.records.batch import CorruptBatch, iterate_headers, read_header
+from commitlog.records.batch import Codec, CorruptBatch, decode_records, iterate_headers, read_header
 from commitlog.records.control import end_transaction_marker
 from commitlog.storage.disk import LocalDisk
 from commitlog.storage.log import Log, UnexpectedAppendOffset
 from commitlog.wire.errors import ErrorCode, KafkaError
 from tests.storage.memory_disk import MemoryDisk
 from tests.storage.settings import Settings
-from tests.storage.world import NOW_MS, Hooks, batch, contents, offsets, open_log, read_all
+from tests.storage.world import NOW_MS, Hooks, batch, contents, in_every_codec, offsets, open_log, read_all
+
+_CODECS = {
+    "uncompressed": Codec.NONE,
+    "gzip": Codec.GZIP,
+    "snappy": Codec.SNAPPY,
+    "lz4": Codec.LZ4,
+    "zstd": Codec.ZSTD,
+}
 
 
 def filled(count: int = 10, config: Settings | None = None, disk: MemoryDisk | None = None) -> Log:
@@ -44,6 +52,21 @@ def test_the_leader_assigns_offsets_and_epoch_in_place() -> None:
     assert (header.base_offset, header.leader_epoch) == (6, 5)
     assert log.leader_epochs.entries == [(0, 0), (5, 6)]
     assert contents(log.read(6, 10_000, upper_offset=9)) == bytes(data)
+
+
+@pytest.mark.parametrize("name", ["producer", *_CODECS])
+def test_the_topics_codec_is_in_the_log_whatever_came(name: str) -> None:
+    log = open_log(MemoryDisk(), Settings(compression_type=name))
+    for sent in in_every_codec():
+        info = log.append_as_leader(bytearray(sent), 0)
+        stored = contents(log.read(info.first_offset, 10_000, upper_offset=info.last_offset + 1))
+        header, came = read_header(stored), read_header(sent)
+        assert header.codec == (came.codec if name == "producer" else _CODECS[name])
+        records = decode_records(stored, 0, header)
+        assert [record.value for record in records] == [b"squeeze " * 40] * 4
+        assert [len(record.headers) for record in records] == [1 if came.magic == 2 else 0] * 4
+        times = [-1] * 4 if came.magic == 0 else [NOW_MS + i for i in range(4)]
+        assert [record.timestamp for record in records] == times
 
 
 def test_log_append_time_is_told() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from commitlog.records.batch import build_batch, decode_records, iterate_headers
+from commitlog.records.header import Codec, Record
+from commitlog.records.message_set import build_message_set
 from commitlog.storage.disk import Disk
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.log import Log, LogHooks
@@ -112,3 +114,14 @@ def read_all(log: Log, upper: int | None = None) -> list[tuple[int, bytes | None
             ]
             offset = header.next_offset
     return found
+
+
+def in_every_codec() -> list[bytearray]:
+    """The same records as a client of any age may send them, compressed in every way that it can."""
+    records = [Record(i, NOW_MS + i, b"k%d" % i, b"squeeze " * 40, (("h", b"1"),)) for i in range(4)]
+    bare = [record._replace(headers=()) for record in records]
+    old = [Codec.NONE, Codec.GZIP, Codec.SNAPPY, Codec.LZ4]
+    return [
+        *(build_message_set(bare, magic=magic, codec=codec) for magic in (0, 1) for codec in old),
+        *(build_batch([record[1:] for record in records], codec=codec) for codec in Codec),
+    ]
