@@ -24,6 +24,7 @@ TOPIC, GROUP, CLUSTER, TRANSACTION = 29, 30, 31, 53
 DENIALS = {TOPIC, GROUP, CLUSTER, TRANSACTION, 65}
 REFUSED_ON_PLAINTEXT = 64
 ILLEGAL_SASL_STATE = 34
+UNSUPPORTED = 35
 
 Ids = dict[str, bytes]
 """Topic ids by name, known once the broker runs."""
@@ -608,4 +609,11 @@ ROWS = [
     ),
     row(K.LIST_TRANSACTIONS, "all", {}, ()),
     row(K.ALLOCATE_PRODUCER_IDS, "a block", {"broker_id": 1, "broker_epoch": 2**60}, {CLUSTER}),
+    row(
+        K.CONSUMER_GROUP_HEARTBEAT,
+        "a member of the new protocol",
+        {"group_id": TARGET, "subscribed_topic_names": [TARGET]},
+        {UNSUPPORTED},
+    ),
+    row(K.CONSUMER_GROUP_DESCRIBE, "a group of the new protocol", {"group_ids": [TARGET]}, {UNSUPPORTED}),
 ]
