@@ -118,7 +118,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         pass
 
     def owned(self) -> set[int]:
-        # Shorter polls end in the middle of a rebalance, after which it now and then sends nothing more.
+        # Shorter polls end in the middle of a rebalance, and what is answered between two of them is thrown
+        # away, whoever the broker is (docs/compatibility.md).
         for records in self.consumer.poll(500).values():
             self.values += values_of(records)
         return {each.partition for each in self.consumer.assignment()}
