@@ -56,8 +56,8 @@ client-libs: venv ## fetch and build the clients of the matrix that are not in .
 clients: packages client-libs ## try every client against a cluster, and write the table of what each can do
 	cd broker_py && python -m tests.clients.matrix --write ../docs/client-matrix.md
 
-simulate: venv ## clusters in one process under faults by seeds (SEEDS=100, from SEED=0; docs/simulation.md)
-	cd broker_py && python -m tests.simulation.run --seeds $(or $(SEEDS),100) --first $(or $(SEED),0)
+simulate: venv ## clusters in one process under faults by seeds (SEEDS=100, from SEED=0, JOBS=2 processes; docs/simulation.md)
+	cd broker_py && python -m tests.simulation.run --seeds $(or $(SEEDS),100) --first $(or $(SEED),0) --jobs $(or $(JOBS),1)
 
 BENCH := cd broker_py && python -m bench.run
 

@@ -9,6 +9,7 @@ on a real host, the cluster starts a broker again that has ended by itself.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import logging
 import random
@@ -24,7 +25,7 @@ from commitlog.coordination.memory import MemoryEnsemble
 from commitlog.coordination.memory_client import MemoryCoordination
 from commitlog.server.broker import Broker
 from commitlog.server.errors import StartupError
-from tests.simulation.disk import SimulatedDisk
+from tests.simulation.disk import CHANGES, Died, SimulatedDisk
 from tests.simulation.network import LIFE, Host
 from tests.simulation.transport import Signal
 
@@ -159,6 +160,10 @@ class SimulatedBroker:
     def now_ms(self) -> int:
         return self._cluster.loop.now_ms() + self._skew_ms
 
+    def move_clock(self, by_ms: int) -> None:
+        """Its wall clock jumps; its timers do not, as with a monotonic clock."""
+        self._skew_ms += by_ms
+
     @property
     def running(self) -> bool:
         return self.host.alive
@@ -240,6 +245,31 @@ class SimulatedBroker:
     def reconnect_to_zookeeper(self) -> None:
         if self.coordination is not None and self.running:
             self.host.run(self.coordination.reconnect)
+
+    def end_after(self, steps: int, end: Callable[[], None]) -> None:
+        """Do something to it when its tasks and callbacks have gone so many steps further: between two awaits."""
+        self.host.life.end_after(steps, end)
+
+    def end_within(self, changes: int, end: Callable[[], bool]) -> None:
+        """Do something to it just before the so-manieth change of its disk: between two system calls.
+
+        `end` says whether the process has died of it.
+        """
+        left = changes
+        life = self.host.life
+
+        def fault(operation: str, path: str) -> None:
+            nonlocal left
+            if LIFE.get() is not life or not life.alive or operation not in CHANGES:
+                return
+            left -= 1
+            if left == 0:
+                self.disk.fault = None
+                # From outside: what is set in motion by a death must not be the work of the dead.
+                if self._cluster.loop.network.context.copy().run(end):
+                    raise Died
+
+        self.disk.fault = fault
 
     # -- inside
 
@@ -365,13 +395,15 @@ class Crashes(logging.Handler):
         loop.set_exception_handler(self._in_the_loop)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            life = LIFE.get()
+        life = LIFE.get()
+        if record.exc_info and (life is None or life.alive):
             where = "outside" if life is None else life.host.name
             text = logging.Formatter().formatException(record.exc_info)
             self.found.append(f"{self._loop.time() - 1000:.3f} {where} {record.getMessage()}\n{text}")
 
     def _in_the_loop(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
+        if isinstance(error, Died) or (isinstance(error, OSError) and error.errno == errno.ESTALE):
+            return  # the last words of one who died within an operation of its disk
         text = "".join(traceback.format_exception(error)) if isinstance(error, BaseException) else ""
         self.found.append(f"{self._loop.time() - 1000:.3f} event loop: {context.get('message')}\n{text}")

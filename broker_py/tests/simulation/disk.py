@@ -24,6 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 Buffer = bytes | bytearray | memoryview
+CHANGES = ("write", "truncate", "fsync", "rename", "write_atomic", "remove", "remove_tree", "mkdir")
+"""The operations between which a process may die and leave something else behind."""
 BLOCK_BYTES = 4096
 TOTAL_BYTES = 64 * 1024 * 1024
 
@@ -85,6 +87,10 @@ Entry = _Inode | None
 
 Change = tuple[str, Entry, bool]
 """One step of the journal: path, what it names from now on, and whether it is there at all."""
+
+
+class Died(BaseException):
+    """The process died in this very operation: nothing of it goes on. For `fault` to raise."""
 
 
 class SimulatedDisk:
@@ -254,6 +260,10 @@ class SimulatedDisk:
     def need_room(self, size: int, path: str) -> None:
         if self._used() + size > self.total_bytes:
             raise _error(errno.ENOSPC, path)
+
+    def fill(self) -> None:
+        """No room is left but for what is there."""
+        self.total_bytes = self._used()
 
     def room(self) -> int:
         return max(0, self.total_bytes - self._used())

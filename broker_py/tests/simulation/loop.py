@@ -102,6 +102,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         elif life.held is not None:
             self._ready.pop()
             life.held.append(handle)
+        elif life.steps_left:
+            life.steps_left -= 1
+            if not life.steps_left and life.last_step is not None:
+                super().call_soon(life.last_step, context=self.network.context.copy())
         return handle
 
     def call_at(

@@ -60,6 +60,9 @@ class Life:
         self.context.run(LIFE.set, self)
         self.listeners: dict[int, SimulatedServer] = {}
         self.transports: dict[SimulatedTransport, None] = {}
+        self.steps_left = 0
+        """How many more steps of its tasks and callbacks are to be run before `last_step`; 0: no such end."""
+        self.last_step: Callable[[], None] | None = None
         self._tasks: dict[asyncio.Task[Any], None] = {}
 
     def adopt(self, task: asyncio.Task[Any]) -> None:
@@ -73,6 +76,10 @@ class Life:
     @property
     def paused(self) -> bool:
         return self.held is not None
+
+    def end_after(self, steps: int, last_step: Callable[[], None]) -> None:
+        """Call `last_step` from outside when so many steps more have been taken: it may kill the process."""
+        self.steps_left, self.last_step = steps, last_step
 
     def end(self, loop: SimulatedLoop) -> None:
         """No code of this life runs from here on."""

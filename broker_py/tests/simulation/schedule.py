@@ -22,12 +22,16 @@ from commitlog.coordination import paths
 from commitlog.coordination.client import NoNode
 from commitlog.coordination.documents import ControllerDocument
 from tests.simulation.checker import Violation
+from tests.simulation.disk import TOTAL_BYTES
+from tests.simulation.network import LIFE
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import Cluster, SimulatedBroker
-    from tests.simulation.network import Host
+    from tests.simulation.network import Host, Life
 
 PATIENCE_S = 30
+ARMED_S = 5
+CLOCK_JUMPS_MS = (40, 2_500, 20_000, 900_000)
 
 Fault = Callable[[], Coroutine[None, None, None]]
 
@@ -61,6 +65,9 @@ class Schedule:
             (2, self._depose_controller),
             (3, self._lag),
             (2, self._disk_fails),
+            (5, self._die_at_a_step),
+            (5, self._die_within),
+            (3, self._jump_clock),
         ]
         # Swarm testing: each seed leaves some kinds of faults out, so that others come in longer rows.
         kept = [fault for fault in faults if self._rng.randrange(3)]
@@ -156,6 +163,49 @@ class Schedule:
         await self._wait(0.1, 4)
         self._boot(broker)
 
+    async def _die_at_a_step(self) -> None:
+        """kill -9 between any two steps of its tasks and callbacks: at any await."""
+        broker = self._victim()
+        if broker is None:
+            return
+        self._suspects.add(broker.id)
+        life, steps = broker.host.life, round(10 ** self._rng.uniform(0, 3.5))
+
+        def end() -> None:
+            if life.alive and not life.paused:
+                self._note(f"kill {broker} after {steps} steps")
+                broker.kill()
+
+        broker.end_after(steps, end)
+        await self._until_dead(life)
+        await self._wait(0.1, 4)
+        self._boot(broker)
+
+    async def _die_within(self) -> None:
+        """kill -9 between any two system calls on its disk, within what the broker does in one step."""
+        broker = self._victim()
+        if broker is None:
+            return
+        self._suspects.add(broker.id)
+        changes = round(10 ** self._rng.uniform(0, 2))
+
+        def end() -> bool:
+            self._note(f"kill {broker} within change {changes} of its disk")
+            broker.kill()
+            return True
+
+        broker.end_within(changes, end)
+        await self._until_dead(broker.host.life)
+        broker.disk.fault = None
+        await self._wait(0.1, 4)
+        self._boot(broker)
+
+    async def _until_dead(self, life: Life) -> None:
+        deadline = self._cluster.loop.time() + ARMED_S
+        while life.alive and self._cluster.loop.time() < deadline:  # noqa: ASYNC110 - the dead set no event
+            await asyncio.sleep(0.05)
+        life.end_after(0, lambda: None)
+
     def _boot(self, broker: SimulatedBroker) -> None:
         if not broker.running:  # else its supervisor was quicker
             self._note(f"boot {broker}")
@@ -206,8 +256,17 @@ class Schedule:
             return
         self._exclusive = True
         self._suspects.add(broker.id)
-        self._note(f"power off {broker}, {broker.disk.unsynced_bytes} bytes unsynced")
-        broker.power_off()
+        if self._rng.randrange(2):
+            changes, life = round(10 ** self._rng.uniform(0, 2)), broker.host.life
+            broker.end_within(changes, lambda: self._can_lose(broker.id) and self._pull_the_plug(broker))
+            await self._until_dead(life)
+            broker.disk.fault = None
+            if broker.host.powered:
+                self._exclusive = False
+                self._boot(broker)
+                return
+        else:
+            self._pull_the_plug(broker)
         deadline = self._cluster.loop.time() + PATIENCE_S
         while any(broker.id in isr for isr in self._isrs()):
             if self._cluster.loop.time() > deadline:
@@ -216,6 +275,11 @@ class Schedule:
         self._exclusive = False
         await self._wait(0.1, 4)
         self._boot(broker)
+
+    def _pull_the_plug(self, broker: SimulatedBroker) -> bool:
+        self._note(f"power off {broker}, {broker.disk.unsynced_bytes} bytes unsynced")
+        broker.power_off()
+        return True
 
     def _can_lose(self, broker_id: int) -> bool:
         """Every ISR has another member, and all is well with the others."""
@@ -237,19 +301,31 @@ class Schedule:
             return
         self._suspects.add(broker.id)
         operations = self._rng.choice(
-            (("write",), ("fsync",), ("rename", "write_atomic"), ("write", "truncate"))
+            (("write",), ("fsync",), ("rename", "write_atomic"), ("write", "truncate"), ("read",), ("room",))
         )
         self._note(f"the disk of {broker} fails: {' '.join(operations)}")
 
         def fault(operation: str, path: str) -> None:
-            if operation in operations:
+            if operation in operations and LIFE.get() is not None:
                 raise OSError(errno.EIO, os.strerror(errno.EIO), path)
 
         broker.disk.fault = fault
+        if "room" in operations:
+            broker.disk.fill()
         await self._wait(0.01, 3)
-        broker.disk.fault = None
+        broker.disk.fault, broker.disk.total_bytes = None, TOTAL_BYTES
         self._note(f"the disk of {broker} works again")
         self._suspects.discard(broker.id)
+
+    async def _jump_clock(self) -> None:
+        """Its wall clock is set, forward or back, and later right again; all else may happen meanwhile."""
+        broker = self._rng.choice(list(self._cluster.brokers.values()))
+        by_ms = self._rng.choice(CLOCK_JUMPS_MS) * self._rng.choice((-1, 1))
+        self._note(f"the clock of {broker} jumps by {by_ms} ms")
+        broker.move_clock(by_ms)
+        await self._wait(0.2, 8)
+        self._note(f"the clock of {broker} jumps by {-by_ms} ms")
+        broker.move_clock(-by_ms)
 
     # -- lines
 

@@ -16,7 +16,7 @@ from tests.simulation.administration import Administrator, create_topic
 from tests.simulation.checker import Checker, Violation
 from tests.simulation.cluster import Cluster
 from tests.simulation.groups import Committer, Coordinator, GroupRecord, Member, commit_first
-from tests.simulation.loop import SimulatedLoop, SimulationStuck, simulate
+from tests.simulation.loop import START_S, SimulatedLoop, SimulationStuck, simulate
 from tests.simulation.schedule import Schedule
 from tests.simulation.transactions import (
     CommittedReader,
@@ -44,6 +44,7 @@ class Outcome:
     digest: str
     trace: list[str]
     acknowledged: int = 0
+    simulated_s: float = 0.0
 
 
 class Simulation:
@@ -207,7 +208,8 @@ def run_seed(seed: int) -> Outcome:
     simulation = simulations[0]
     trace = simulation.cluster.trace
     acknowledged = sum(len(values) for values in simulation.history.promised.values())
-    return Outcome(seed, violation, trace.digest(), trace.lines, acknowledged)
+    simulated_s = simulation.cluster.loop.time() - START_S
+    return Outcome(seed, violation, trace.digest(), trace.lines, acknowledged, simulated_s)
 
 
 @contextlib.contextmanager
