@@ -4,13 +4,15 @@
 - A leader epoch has one leader, and a broker's high watermark does not fall while it leads in an epoch.
 - What is below any replica's high watermark is committed: it is the same, byte for byte, below that of every
   other, for ever, also where a broker restarts; leader epochs in it do not go back.
+- A leader has noted where its epoch began, and of what is committed every replica says so alike; a broker
+  does not go back to an earlier leader epoch.
 - No replica drops what is committed (KIP-101, KIP-279).
 - A live member of the ISR has everything below the leader's high watermark (KIP-497).
 - Only the session that was last elected writes partition states, and writes them with its epoch; leader and
   leader epoch change together.
 - No broker listens to a controller after it has heard of a later one.
 - What is acknowledged with acks=all is in min.insync.replicas logs.
-- What a consumer has read is committed.
+- What a consumer has read is committed; it has read all of it up to where it is, in order, once.
 - At the end every broker knows leaders and ISRs, all replicas are equal and in sync; every record
   acknowledged with acks=all and min.insync.replicas=2 is there, at the offset that was promised; what an
   idempotent producer sent is there at most once and in its order; nothing else is there.
@@ -56,6 +58,7 @@ class CommittedLog:
         self.data = bytearray()
         self.end = 0
         self.epoch = -1
+        self.epoch_starts: dict[int, int] = {}
         self._positions: dict[int, int] = {0: 0}
 
     def compare(self, key: Key, data: bytes, offset: int, who: object) -> None:
@@ -86,6 +89,8 @@ class CommittedLog:
                 raise Violation(
                     f"{key} on {who}: leader epoch {header.leader_epoch} after {self.epoch} at {self.end}"
                 )
+            if header.leader_epoch > self.epoch:
+                self.epoch_starts[header.leader_epoch] = header.base_offset
             self.end = header.next_offset
             self.epoch = header.leader_epoch
         at = len(self.data)
@@ -116,6 +121,7 @@ class Checker:
         self._violation: Violation | None = None
         self._ends: dict[tuple[int, Key], int] = {}
         self._logs: dict[tuple[int, int, Key], Log] = {}
+        self._leader_epochs: dict[Partition, int] = {}
         self._lost: dict[tuple[int, Key], tuple[int, float]] = {}
         self._controller_epochs: dict[tuple[int, int], int] = {}
         cluster.ensemble.observers.append(self._written)
@@ -140,6 +146,7 @@ class Checker:
         for key, state in states.items():
             replicas = list(self._replicas(key))
             for broker, partition in replicas:
+                self._check_leader_epoch(key, broker, partition)
                 if partition.is_leader:
                     self._check_leader(key, broker, partition)
                 self._check_log(key, broker, partition)
@@ -163,11 +170,24 @@ class Checker:
             raise Violation(f"{broker} listens to a controller of epoch {epoch} after a later one")
         self._controller_epochs[life] = epoch
 
+    def _check_leader_epoch(self, key: Key, broker: SimulatedBroker, partition: Partition) -> None:
+        before = self._leader_epochs.get(partition, -1)
+        if partition.leader_epoch < before:
+            raise Violation(
+                f"{key}: {broker} goes back from leader epoch {before} to {partition.leader_epoch}"
+            )
+        self._leader_epochs[partition] = partition.leader_epoch
+
     def _check_leader(self, key: Key, broker: SimulatedBroker, partition: Partition) -> None:
         epoch = partition.leader_epoch
         known = self._leaders.setdefault((key, epoch), broker.id)
         if known != broker.id:
             raise Violation(f"{key}: brokers {known} and {broker.id} both lead in epoch {epoch}")
+        noted = partition.log_or_raise().leader_epochs.latest_epoch
+        if noted != epoch:
+            raise Violation(
+                f"{key}: {broker} leads in epoch {epoch}, but the last whose start it has noted is {noted}"
+            )
         term = (broker.id, broker.boots, key, epoch)
         before = self._watermarks.get(term, 0)
         if partition.high_watermark < before:
@@ -189,6 +209,20 @@ class Checker:
         if log.high_watermark > verified:
             self._compare(key, log, verified, broker)
             self._verified[log] = log.high_watermark
+            self._check_epoch_starts(key, log, broker)
+
+    def _check_epoch_starts(self, key: Key, log: Log, who: object) -> None:
+        """Of the epochs with committed records a replica knows each, and where it began."""
+        start, end = log.log_start_offset, log.high_watermark
+        noted = {epoch: first for epoch, first in log.leader_epochs.entries if first < end}
+        begun = [one for one in self._committed[key].epoch_starts.items() if one[1] < end]
+        expected = {
+            epoch: max(first, start)
+            for (epoch, first), after in zip(begun, [*begun[1:], (0, end)], strict=True)
+            if after[1] > start
+        }
+        if noted != expected:
+            raise Violation(f"{key} on {who}: leader epochs began at {expected}, noted is {noted}")
 
     def truncating(self, log: Log, offset: int) -> None:
         """A replica is about to drop everything from an offset on."""
@@ -275,6 +309,14 @@ class Checker:
                 self._ends[broker.id, key] = log.log_end_offset
             if lost_power:
                 self._lost[broker.id, key] = (self._ends.pop((broker.id, key), 0), self._cluster.loop.time())
+
+    def check_reading(self, partition: int, offsets: list[int], position: int) -> None:
+        """A consumer that began at 0 read these offsets, and is at a position now."""
+        committed = self._committed[self._history.topic, partition].records()
+        expected = [offset for offset, _ in committed if offset < position]
+        if offsets != expected:
+            wrong = sorted(set(offsets) ^ set(expected))[:3] or "their order"
+            raise Violation(f"a consumer of partition {partition} at {position}: wrong is {wrong}")
 
     def consumed(self, partition: int, offset: int, key: bytes | None) -> None:
         """A consumer has read a record."""

@@ -247,7 +247,7 @@ class SimulatedBroker:
             self.host.run(self.coordination.reconnect)
 
     def end_after(self, steps: int, end: Callable[[], None]) -> None:
-        """Do something to it when its tasks and callbacks have gone so many steps further: between two awaits."""
+        """Do something to it when its tasks and callbacks have gone so many steps further."""
         self.host.life.end_after(steps, end)
 
     def end_within(self, changes: int, end: Callable[[], bool]) -> None:

@@ -5,7 +5,8 @@ for simulations.
 What survives is chosen by a seed, within what a journalling file system (ext4, data=ordered) allows:
 
 - of each file what was there at its last fsync, and of the writes since then a prefix, the last of them
-  torn; a block that the prefix added may read as zeros (its length reached the disk, its data did not);
+  torn, or with zeros for its end; a block that the prefix added may read as zeros (its length reached the
+  disk, its data did not);
 - of the creations, renames and removals since the last sync a prefix of them all, in their order; any fsync
   of a file or directory makes all earlier ones durable, as a commit of the journal does;
 - after a rename or removal that did not survive, the old content.
@@ -63,7 +64,10 @@ class _Inode:
         if kept < len(self.unsynced):
             torn = self.unsynced[kept]
             if torn.data:
-                _apply(content, _Write(torn.position, torn.data[: rng.randint(0, len(torn.data))]))
+                whole, there = torn.data, rng.randint(0, len(torn.data))
+                # Either its length is what reached the disk, or the length that the write made.
+                rest = bytes(len(whole) - there) if rng.randrange(2) else b""
+                _apply(content, _Write(torn.position, whole[:there] + rest))
         grown = len(content) - len(self.durable)
         if grown > 0 and rng.randrange(4) == 0:
             start = len(self.durable) + rng.randrange(grown)

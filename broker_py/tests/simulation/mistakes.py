@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from commitlog.controller import election
+from commitlog.controller.context import LeaderAndIsr
 from commitlog.controller.fencing import Fence
 from commitlog.coordination.client import Op, OpResult
 from commitlog.groups.coordinator import GroupCoordinator
@@ -22,6 +24,7 @@ from commitlog.replication.partition import Partition
 from commitlog.replication.replica_manager import ReplicaManager
 from commitlog.storage import segment
 from commitlog.storage.log import Log
+from commitlog.storage.log_loader import LoadedLog, LogLoader
 from commitlog.storage.producer_state import ProducerStates
 from commitlog.transactions import log_writer as transaction_log
 from commitlog.transactions.markers import MarkerChannel
@@ -127,10 +130,34 @@ def _obey_any_state(*_: Any) -> None:
     """Whatever leader epoch the request names."""
 
 
+def _never_outdated(*_: Any) -> bool:
+    return False
+
+
+def _hear_every_controller(self: ReplicaManager, controller_epoch: int) -> bool:
+    self.controller_epoch = max(self.controller_epoch, controller_epoch)
+    return True
+
+
+_names_another_epoch = [False]
+
+
 def _serve_any_epoch(self: Partition, current_leader_epoch: int, *, require_leader: bool) -> Log:
+    _names_another_epoch[0] = current_leader_epoch not in (-1, self.leader_epoch)
     if require_leader and not self.is_leader:
         raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
     return self.log_or_raise()
+
+
+_diverging_epoch = fetch.diverging_epoch
+
+
+def _look_only_in_this_epoch(*arguments: Any) -> tuple[int, int] | None:
+    return None if _names_another_epoch[0] else _diverging_epoch(*arguments)
+
+
+def _logs_never_part(*_: Any) -> None:
+    return None
 
 
 def _no_epoch_entry(self: Log, leader_epoch: int, start_offset: int) -> None:
@@ -139,6 +166,31 @@ def _no_epoch_entry(self: Log, leader_epoch: int, start_offset: int) -> None:
 
 def _nothing_is_corrupt(*_: Any) -> bool:
     return True
+
+
+_load = LogLoader.load
+
+
+def _load_as_if_stopped(self: LogLoader) -> LoadedLog:
+    self.clean = True
+    return _load(self)
+
+
+def _elect_anybody(context: Any, partition: Any, state: LeaderAndIsr, *_: bool) -> election.Elected | None:
+    """Whoever is alive and comes first, in the ISR or not."""
+    live = election._online(context, partition, context.replicas(partition))
+    return election.Elected(state.new_leader_and_isr(live[0], live), live) if live else None
+
+
+_update_high_watermark = Log.update_high_watermark
+
+
+def _everything_is_committed(self: Log, high_watermark: int) -> int:
+    return _update_high_watermark(self, self.log_end_offset)
+
+
+def _serve_consumers_all(log: Log, isolation: FetchIsolation) -> int:
+    return log.log_end_offset
 
 
 def _read_to_the_high_watermark(log: Log, isolation: FetchIsolation) -> int:
@@ -186,11 +238,18 @@ MISTAKES: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "followers do not learn producers' sequence numbers": _patches(
         (Log, "append_as_follower", _follow_without_producers)
     ),
-    "brokers obey a LeaderAndIsr with an old leader epoch": _patches(
-        (state_change, "_check", _obey_any_state)
+    "brokers obey a LeaderAndIsr with an old leader epoch (nor look at partition or controller epoch)": (
+        _patches(
+            (state_change, "_check", _obey_any_state),
+            (Partition, "_is_outdated", _never_outdated),
+            (ReplicaManager, "accept_controller_epoch", _hear_every_controller),
+        )
     ),
-    "leaders serve requests that name another leader epoch": _patches(
-        (Partition, "log_for", _serve_any_epoch)
+    "leaders serve requests that name another leader epoch (nor look where such logs part)": _patches(
+        (Partition, "log_for", _serve_any_epoch), (fetch, "diverging_epoch", _look_only_in_this_epoch)
+    ),
+    "leaders do not look where a follower's log parts from theirs": _patches(
+        (fetch, "diverging_epoch", _logs_never_part)
     ),
     "a new leader does not note where its epoch begins": _patches(
         (Log, "assign_epoch_start", _no_epoch_entry)
@@ -198,6 +257,14 @@ MISTAKES: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "recovery after a loss of power believes what it finds": _patches(
         (segment, "check_crc", _nothing_is_corrupt)
     ),
+    "after a loss of power logs are loaded as after a clean stop": _patches(
+        (LogLoader, "load", _load_as_if_stopped)
+    ),
+    "the controller elects whoever is alive": _patches((election, "_offline", _elect_anybody)),
+    "followers take all that they have for committed": _patches(
+        (Log, "update_high_watermark", _everything_is_committed)
+    ),
+    "consumers are shown what is not committed yet": _patches((fetch, "_upper_offset", _serve_consumers_all)),
     "read_committed reads to the high watermark": _patches(
         (fetch, "_upper_offset", _read_to_the_high_watermark)
     ),

@@ -20,6 +20,7 @@ from tests.simulation.loop import START_S, SimulatedLoop, SimulationStuck, simul
 from tests.simulation.schedule import Schedule
 from tests.simulation.transactions import (
     CommittedReader,
+    Ledger,
     TransactionalProducer,
     check_transactions,
     visible,
@@ -69,11 +70,16 @@ class Simulation:
         self._admin = admin
         self._administrator = Administrator(admin, list(self.cluster.brokers), PARTITIONS, REPLICAS)
         self._administered = rng.randrange(2) == 0
-        self._transactional = TransactionalProducer(self._new_client("transactional"), self.history)
+        self._ledger = Ledger()
+        self._transactional = [
+            TransactionalProducer(self._new_client(f"transactional-{number}"), self.history, self._ledger)
+            for number in range(2)
+        ]
         self._committed_readers = [
-            CommittedReader(self._new_client(f"committed-reader-{partition}"), partition)
+            CommittedReader(self._new_client(f"committed-reader-{partition}"), partition, self._ledger)
             for partition in range(PARTITIONS)
         ]
+        self._consumers: list[Consumer] = []
 
     def _new_client(self, name: str) -> Client:
         client = Client(self.cluster, name, TOPIC)
@@ -108,7 +114,11 @@ class Simulation:
             partition: visible(self.checker.committed(TOPIC, partition), f"{TOPIC}-{partition}")
             for partition in range(PARTITIONS)
         }
-        check_transactions(self._transactional.transactions, shown, self._committed_readers)
+        readers = [*self._committed_readers, *(one for many in self._transactional for one in many.readers)]
+        check_transactions(self._ledger.transactions, shown, readers)
+        self._ledger.check_cycles()
+        for consumer in self._consumers:
+            self.checker.check_reading(consumer.partition, consumer.offsets, consumer.position)
         self._committer.commits.check(await self._committed_offsets())
 
     def _start_clients(self) -> None:
@@ -117,14 +127,17 @@ class Simulation:
             self._write(writer, Producer(writer, "idempotent", self.history, partition))
             self._write(writer, Producer(writer, "acks-1", self.history, partition, acks=1, idempotent=False))
             reader = self._new_client(f"reader-{partition}")
-            self._read(reader, Consumer(reader, self.checker, partition, list(self.cluster.brokers)))
+            consumer = Consumer(reader, self.checker, partition, list(self.cluster.brokers))
+            self._consumers.append(consumer)
+            self._read(reader, consumer)
         other = self._new_client("other-writer")
         self._write(other, Producer(other, "acks-all", self.history, 0, acks=ACKS_ALL, idempotent=False))
         self._read(self._committer.coordinator.client, self._committer)
         for member in self._members:
             self._read(member.coordinator.client, member)
-        self._writers.append(self._transactional.client)
-        self._transactional.client.start(self._transactional.run())
+        for transactional in self._transactional:
+            self._writers.append(transactional.client)
+            transactional.client.start(transactional.run())
         for committed_reader in self._committed_readers:
             self._read(committed_reader.client, committed_reader)
         if self._administered:
@@ -144,8 +157,8 @@ class Simulation:
         """Clients finish what they have begun, and all replicas come into sync again."""
         loop = self.cluster.loop
         deadline = loop.time() + RECOVERY_S
-        self._committer.stopping = self._administrator.stopping = self._transactional.stopping = True
-        for producer in self._producers:
+        self._committer.stopping = self._administrator.stopping = True
+        for producer in (*self._producers, *self._transactional):
             producer.stopping = True
         while not (self._settled() and self.checker.recovered()):
             if loop.time() > deadline:

@@ -9,7 +9,7 @@ from commitlog.records.batch import build_batch
 from commitlog.records.control import end_transaction_marker
 from tests.simulation.checker import CommittedLog, Violation
 from tests.simulation.groups import Commits, GroupRecord
-from tests.simulation.transactions import Fate, Transaction, check_transactions, visible
+from tests.simulation.transactions import Fate, Ledger, Transaction, check_transactions, visible
 
 KEY = ("orders", 0)
 
@@ -60,6 +60,11 @@ class TestCommittedLog:
         with pytest.raises(Violation, match=words):
             log.compare(KEY, bytes(data), offset, "two")
 
+    def test_where_leader_epochs_begin_is_known(self) -> None:
+        log = CommittedLog()
+        log.compare(KEY, bytes(batch(0, b"a") + batch(1, b"b", epoch=2) + batch(2, b"c", epoch=2)), 0, "one")
+        assert log.epoch_starts == {0: 0, 2: 1}
+
     def test_only_what_is_committed_must_not_be_cut(self) -> None:
         log = CommittedLog()
         log.compare(KEY, bytes(batch(0, b"a") + batch(1, b"b")), 0, "one")
@@ -105,6 +110,34 @@ class TestTransactions:
         else:
             with pytest.raises(Violation):
                 check_transactions(transactions, shown, [])
+
+
+class TestLedger:
+    """Each transaction writes the value that is named after it; `seen` is what it read."""
+
+    def ledger(self, **seen: list[bytes]) -> Ledger:
+        ledger = Ledger()
+        for name, values in seen.items():
+            ledger.add(Transaction({0: [name.encode()]}, Fate.COMMITTED, asked_to_commit=True, seen=values))
+        return ledger
+
+    def test_reading_in_the_order_of_the_commits_is_no_cycle(self) -> None:
+        self.ledger(a=[], b=[b"a"], c=[b"a", b"b"], d=[b"c", b"b", b"nobody's"]).check_cycles()
+
+    @pytest.mark.parametrize("seen", [{"a": [b"b"], "b": [b"a"]}, {"a": [b"c"], "b": [b"a"], "c": [b"b"]}])
+    def test_transactions_that_read_of_each_other_are_told(self, seen: dict[str, list[bytes]]) -> None:
+        with pytest.raises(Violation, match="have read of each other"):
+            self.ledger(**seen).check_cycles()
+
+    def test_what_nobody_asked_to_commit_must_not_be_shown(self) -> None:
+        ledger = Ledger()
+        transaction = Transaction({0: [b"a"]})
+        ledger.add(transaction)
+        ledger.read(b"plain", "reader")
+        with pytest.raises(Violation, match="before its producer has asked"):
+            ledger.read(b"a", "reader")
+        transaction.asked_to_commit = True
+        ledger.read(b"a", "reader")
 
 
 class TestGroups:

@@ -7,6 +7,7 @@ import asyncio
 
 import pytest
 
+from tests.simulation.cluster import Cluster
 from tests.simulation.loop import SimulatedLoop, simulate
 from tests.simulation.network import Latency
 from tests.simulation.test_network import Recorder
@@ -63,6 +64,71 @@ def test_the_kernel_of_a_paused_process_accepts_connections_and_data() -> None:
         b.resume()
         await asyncio.sleep(0.1)
         assert served[0].data == client.data == b"hello"
+
+    simulate(main)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_process_can_be_killed_after_any_step(steps: int) -> None:
+    async def main(loop: SimulatedLoop) -> None:
+        host = loop.network.add_host("a")
+        taken: list[int] = []
+
+        async def work() -> None:
+            for number in range(10):
+                taken.append(number)
+                await asyncio.sleep(0)
+
+        host.life.end_after(steps, host.kill)
+        host.spawn(work())
+        await asyncio.sleep(1)
+        assert taken == list(range(steps))
+        assert not host.alive
+
+    simulate(main)
+
+
+@pytest.mark.parametrize("changes", [1, 2, 3, 4])
+def test_a_process_can_be_killed_between_two_changes_of_its_disk(changes: int) -> None:
+    async def main(loop: SimulatedLoop) -> None:
+        cluster = Cluster(loop, 1)
+        broker = cluster.brokers[0]
+        broker.host.boot()
+        done: list[str] = []
+
+        def end() -> bool:
+            broker.kill()
+            return True
+
+        async def work() -> None:
+            file = broker.disk.open("/data/a", create=True)
+            for name, change in (
+                ("write", lambda: file.append(b"x")),
+                ("sync", file.fsync),
+                ("rename", lambda: broker.disk.rename("/data/a", "/data/b")),
+            ):
+                change()
+                done.append(name)
+
+        broker.end_within(changes, end)
+        broker.host.spawn(work())
+        await asyncio.sleep(1)
+        assert done == ["write", "sync", "rename"][: changes - 1]
+        assert broker.running == (changes == 4)
+        assert broker.disk.exists("/data/b") == (changes == 4)
+        assert not cluster.crashes.found
+
+    simulate(main)
+
+
+def test_a_clock_jumps_and_timers_do_not() -> None:
+    async def main(loop: SimulatedLoop) -> None:
+        broker = Cluster(loop, 1).brokers[0]
+        before, start = broker.now_ms(), loop.time()
+        broker.move_clock(-900_000)
+        await asyncio.sleep(1)
+        assert broker.now_ms() - before == 1_000 - 900_000
+        assert loop.time() - start == pytest.approx(1)
 
     simulate(main)
 

@@ -7,6 +7,7 @@ asks for a new epoch before it begins the next transaction, since a late EndTxn 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -49,18 +50,65 @@ class Fate(Enum):
 
 @dataclass(slots=True)
 class Transaction:
-    """Its values by partition, in their order."""
+    """Its values by partition, in their order; and what its producer read in the course of it."""
 
     values: dict[int, list[bytes]] = field(default_factory=dict)
     fate: Fate = Fate.UNKNOWN
+    asked_to_commit: bool = False
+    seen: list[bytes] = field(default_factory=list)
+
+
+class Ledger:
+    """All transactions of a run, and whose each value is."""
+
+    def __init__(self) -> None:
+        self.transactions: list[Transaction] = []
+        self.writers: dict[bytes, Transaction] = {}
+
+    def add(self, transaction: Transaction) -> None:
+        self.transactions.append(transaction)
+        for values in transaction.values.values():
+            self.writers.update(dict.fromkeys(values, transaction))
+
+    def read(self, key: bytes | None, reader: object) -> None:
+        """Somebody is shown a record as committed."""
+        writer = self.writers.get(key or b"")
+        if writer is not None and not writer.asked_to_commit:
+            raise Violation(f"{reader} reads {key!r} before its producer has asked to commit it")
+
+    def check_cycles(self) -> None:
+        """No two committed transactions have read, directly or through others, of each other (G1c)."""
+        sources = {
+            id(one): [self.writers[key] for key in one.seen if key in self.writers]
+            for one in self.transactions
+            if one.fate is Fate.COMMITTED
+        }
+        done: set[int] = set()
+        for first in self.transactions:
+            path: dict[int, Transaction] = {}
+            stack = [(first, False)]
+            while stack:
+                one, left = stack.pop()
+                if left:
+                    del path[id(one)]
+                    done.add(id(one))
+                    continue
+                if id(one) in path:
+                    raise Violation(f"transactions have read of each other: {list(path.values())}")
+                if id(one) in done:
+                    continue
+                path[id(one)] = one
+                stack.append((one, True))
+                stack += [(source, False) for source in sources.get(id(one), [])]
 
 
 class TransactionalProducer:
     """One transaction after the other, over one or more partitions."""
 
-    def __init__(self, client: Client, history: History) -> None:
+    def __init__(self, client: Client, history: History, ledger: Ledger) -> None:
         self.stopping = False
-        self.transactions: list[Transaction] = []
+        self.readers = [CommittedReader(client, partition, ledger) for partition in range(history.partitions)]
+        self._ledger = ledger
         self.client = client
         self._history = history
         self._id = client.host.name
@@ -102,7 +150,6 @@ class TransactionalProducer:
         """One transaction; False when a new epoch is needed before the next."""
         rng = self.client.rng
         transaction = Transaction()
-        self.transactions.append(transaction)
         for partition in sorted(rng.sample(range(self._history.partitions), rng.randint(1, 2))):
             values = []
             for _ in range(rng.randint(1, 3)):
@@ -110,6 +157,7 @@ class TransactionalProducer:
                 self._count += 1
             transaction.values[partition] = values
             self._history.sent[partition].update(values)
+        self._ledger.add(transaction)
         commit = rng.randrange(4) > 0
         try:
             await self._write(transaction)
@@ -118,8 +166,18 @@ class TransactionalProducer:
             transaction.fate = Fate.ABORTED
             await self.client.retry_refresh()
             return False
+        await self._look_around(transaction)
+        transaction.asked_to_commit = commit
         sure, transaction.fate = await self._end(commit)
         return sure
+
+    async def _look_around(self, transaction: Transaction) -> None:
+        """Read on, within the transaction, in what is committed."""
+        for reader in self.readers:
+            known = len(reader.read)
+            with contextlib.suppress(*KNOWN_LATER):
+                await reader.fetch(max_wait_ms=20)
+            transaction.seen += [key for _, key in reader.read[known:] if key is not None]
 
     async def _write(self, transaction: Transaction) -> None:
         topic = self._history.topic
@@ -200,8 +258,9 @@ class TransactionalProducer:
 class CommittedReader:
     """Reads one partition with read_committed, and leaves out what was aborted, as Kafka's consumer does."""
 
-    def __init__(self, client: Client, partition: int) -> None:
+    def __init__(self, client: Client, partition: int, ledger: Ledger) -> None:
         self.stopping = False
+        self._ledger = ledger
         self.partition = partition
         self.read: list[tuple[int, bytes | None]] = []
         self.position = 0
@@ -210,12 +269,13 @@ class CommittedReader:
     async def run(self) -> None:
         while not self.stopping:
             try:
-                if not await self._fetch():
+                if not await self.fetch():
                     await self.client.retry_refresh()
             except KNOWN_LATER:
                 await self.client.retry_refresh()
 
-    async def _fetch(self) -> bool:
+    async def fetch(self, max_wait_ms: int = 500) -> bool:
+        """Ask once; False when that brought an error."""
         client = self.client
         connection = await client.to_leader(self.partition)
         partition = FetchPartition(
@@ -223,7 +283,7 @@ class CommittedReader:
         )
         request = FetchRequest(
             replica_id=-1,
-            max_wait_ms=500,
+            max_wait_ms=max_wait_ms,
             min_bytes=1,
             isolation_level=READ_COMMITTED,
             topics=[FetchTopic(topic=client.topic, partitions=[partition])],
@@ -247,7 +307,10 @@ class CommittedReader:
                 if marker is not None and not marker[0]:
                     open_aborts.discard(header.producer_id)
             elif not (header.is_transactional and header.producer_id in open_aborts):
-                self.read += [(one.offset, one.key) for one in batch if one.offset >= self.position]
+                shown = [(one.offset, one.key) for one in batch if one.offset >= self.position]
+                for _, key in shown:
+                    self._ledger.read(key, self.client.host)
+                self.read += shown
             self.position = max(self.position, header.next_offset)
 
 

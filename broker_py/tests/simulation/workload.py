@@ -292,9 +292,11 @@ class Consumer:
     def __init__(self, client: Client, checker: Checker, partition: int, replicas: list[int]) -> None:
         self.stopping = False
         self.position = 0
+        self.partition = partition
+        self.offsets: list[int] = []
+        """Of the records that were read, as they came."""
         self._client = client
         self._checker = checker
-        self._partition = partition
         self._replicas = replicas
 
     async def run(self) -> None:
@@ -307,13 +309,13 @@ class Consumer:
 
     async def _fetch(self) -> bool:
         client = self._client
-        connection = await client.to_leader(self._partition)
-        epoch = client.leaders[self._partition][1]
+        connection = await client.to_leader(self.partition)
+        epoch = client.leaders[self.partition][1]
         if client.rng.randrange(4) == 0:
             # Any replica may be read from (KIP-392).
             connection = await client.to_broker(client.rng.choice(self._replicas))
         partition = FetchPartition(
-            partition=self._partition,
+            partition=self.partition,
             fetch_offset=self.position,
             current_leader_epoch=epoch,
             partition_max_bytes=4096,
@@ -334,6 +336,7 @@ class Consumer:
         for at, header in iterate_headers(records):
             for record in decode_records(records, at, header):
                 if record.offset >= self.position and not header.is_control:
-                    self._checker.consumed(self._partition, record.offset, record.key)
+                    self._checker.consumed(self.partition, record.offset, record.key)
+                    self.offsets.append(record.offset)
             self.position = max(self.position, header.next_offset)
         return True
