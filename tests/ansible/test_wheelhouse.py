@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import shutil
@@ -80,6 +81,9 @@ def test_hosts_of_one_kind_share_what_was_gathered(source: Path, tmp_path: Path,
     (tmp_path / "constraints.txt").write_text("kazoo==2.11.0")
     arguments = argparse.Namespace(source=source, bundled=tmp_path, cache=tmp_path / "cache")
     arguments.constraints = tmp_path / "constraints.txt"
+    arguments.hashes = tmp_path / "hashes.txt"
+    digest = hashlib.sha256(b"x").hexdigest()
+    arguments.hashes.write_text(f"kazoo==2.11.0 --hash=sha256:{digest}")
     arguments.extras, arguments.dry_run = "tools", False
     arguments.target = '{"tag": "cp311-glibc2.36-x86_64"}'
     first = wheelhouse.gather(arguments)
@@ -90,6 +94,27 @@ def test_hosts_of_one_kind_share_what_was_gathered(source: Path, tmp_path: Path,
     other = wheelhouse.gather(arguments)
     assert other["changed"]
     assert other["archive"] != first["archive"]
+
+
+def test_a_wheel_that_was_not_tested_is_not_shipped(tmp_path: Path) -> None:
+    """What an index, or whoever stands before it, gives in place of the file that the release was tested with."""
+    (tmp_path / "wheels").mkdir()
+    broker = tmp_path / "commitlog-0.1.0+abc-py3-none-any.whl"
+    for name in (broker.name, "kazoo-2.11.0-py3-none-any.whl"):
+        (tmp_path / "wheels" / name).write_text(name)
+    hashes = tmp_path / "hashes.txt"
+    good = hashlib.sha256(b"kazoo-2.11.0-py3-none-any.whl").hexdigest()
+    hashes.write_text(f"kazoo==2.11.0 \\\n    --hash=sha256:{good}\n")
+    wheelhouse.check_hashes(tmp_path / "wheels", broker, hashes)
+    hashes.write_text("kazoo==2.11.0\n")
+    with pytest.raises(wheelhouse.WheelhouseError, match=r"kazoo-2.11.0-py3-none-any.whl: its SHA-256 .* is not in"):
+        wheelhouse.check_hashes(tmp_path / "wheels", broker, hashes)
+
+
+def test_every_tested_version_has_hashes() -> None:
+    pinned = [line for line in (FILES / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
+    hashed = [line.split()[0] for line in (FILES / "hashes.txt").read_text().splitlines() if "==" in line]
+    assert sorted(hashed) == sorted(pinned)
 
 
 def test_neither_source_nor_wheel_is_one_line(tmp_path: Path) -> None:

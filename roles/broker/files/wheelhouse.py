@@ -99,6 +99,24 @@ def download(wheel: Path, arguments: argparse.Namespace, target: dict[str, str],
     run(command, f"gathering wheels for {target['tag']}")
 
 
+def known_hashes(path: Path) -> set[str]:
+    """The digests in a requirements file of pip."""
+    return set(re.findall(r"--hash=sha256:([0-9a-f]{64})", path.read_text()))
+
+
+def check_hashes(wheels: Path, broker: Path, hashes: Path) -> None:
+    """Whatever index the wheels came from, they must be those that this release was tested with. pip's own check
+    wants every requirement in one file, and what is asked for here is a wheel made a moment ago."""
+    known = known_hashes(hashes)
+    for wheel in sorted(wheels.iterdir()):
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        if digest not in known and wheel.name != broker.name:
+            raise WheelhouseError(
+                f"{wheel.name}: its SHA-256 {digest} is not in {hashes}. The index gave another file than this release was "
+                f"tested with; take another index, or add the hash after you have made sure of the file"
+            )
+
+
 @contextlib.contextmanager
 def locked(cache: Path) -> Iterator[None]:
     cache.mkdir(parents=True, exist_ok=True)
@@ -149,12 +167,13 @@ def gather(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.dry_run or wheel is None:
         return {"version": version, "archive": "", "changed": False}
     target = json.loads(arguments.target)
-    files = [wheel.read_bytes(), Path(arguments.constraints).read_bytes()]
+    files = [wheel.read_bytes(), Path(arguments.constraints).read_bytes(), Path(arguments.hashes).read_bytes()]
     name = hashlib.sha256(repr([*files, arguments.extras, arguments.target]).encode()).hexdigest()[:12]
     directory = cache / "wheelhouses" / f"{target['tag']}-{name}"
     if not directory.is_dir():
         with made_whole(directory) as scratch, tempfile.TemporaryDirectory() as wheels:
             download(wheel.resolve(), arguments, target, Path(wheels))
+            check_hashes(Path(wheels), wheel, Path(arguments.hashes))
             # One file to ship. Wheels are compressed already.
             with zipfile.ZipFile(scratch / "wheels.zip", "w", zipfile.ZIP_STORED) as archive:
                 for path in sorted(Path(wheels).iterdir()):
@@ -169,6 +188,7 @@ def main() -> None:
     parser.add_argument("--bundled", required=True, help="directory of the wheel to use where there is no source")
     parser.add_argument("--cache", help="where to keep what was made")
     parser.add_argument("--constraints", help="pip constraints: the tested versions")
+    parser.add_argument("--hashes", help="digests of the files of those versions")
     parser.add_argument("--extras", default="", help="extras of the package, joined by commas")
     parser.add_argument("--target", help="what survey.py said of the host's Python")
     parser.add_argument("--dry-run", action="store_true", help="only say which version it would be")
