@@ -126,13 +126,12 @@ class _Mover:
                 self._went_wrong(key, move, error)
             except Exception:
                 logger.exception("%s Unexpected error while moving %s-%d", self._name, *key)
-                move.ready_at = loop.time() + self._config.replica_fetch_backoff_ms / 1000
+                self._wait_with(move)
 
     def _went_wrong(self, key: TopicPartition, move: _Move, error: KafkaError) -> None:
         logger.error("%s Error while moving %s-%d: %s", self._name, *key, error)
         if error.code in (ErrorCode.CORRUPT_MESSAGE, ErrorCode.INVALID_RECORD):
-            backoff_s = self._config.replica_fetch_backoff_ms / 1000
-            move.ready_at = asyncio.get_running_loop().time() + backoff_s
+            self._wait_with(move)
         elif self.moves.get(key) is move:
             del self.moves[key]
             self.failed += 1
@@ -161,6 +160,12 @@ class _Mover:
         future.maybe_increment_log_start_offset(start, "leader offset increment")
         if partition.maybe_replace_current_with_future():
             del self.moves[key]
+        elif not read.size:
+            self._wait_with(move)  # what is missing cannot be read: not all the time, at least
+
+    def _wait_with(self, move: _Move) -> None:
+        backoff_s = self._config.replica_fetch_backoff_ms / 1000
+        move.ready_at = asyncio.get_running_loop().time() + backoff_s
 
 
 def _read(regions: Iterable[FileRegion]) -> bytes:
