@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,29 @@ def test_every_role_has_argument_specs() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_defaults_are_those_of_the_specs(role: str) -> None:
-    documented = {name: option["default"] for name, option in options_of(role).items() if not option.get("required")}
-    assert defaults_of(role) == documented
+    options = {name: option for name, option in options_of(role).items() if not option.get("required")}
+    defaults = defaults_of(role)
+    assert defaults.keys() == options.keys()
+    for name, option in options.items():
+        # A specification cannot give a template as the default of what is no text: there a sentence says it.
+        if "default" in option or not is_template_of_no_text(option, defaults[name]):
+            assert option["default"] == defaults[name], name
+        else:
+            assert any("default" in sentence for sentence in option["description"]), f"{name}: what is its default?"
+
+
+def is_template_of_no_text(option: dict[str, Any], default: Any) -> bool:
+    return option["type"] not in {"str", "path"} and isinstance(default, str) and default.startswith("{{")
+
+
+@pytest.mark.parametrize("role", sorted(path.parent.name for path in ROOT.glob("roles/*/README.md")))
+def test_a_page_for_people_names_what_there_is(role: str) -> None:
+    """Its README names only variables that there are, and has a play that uses the role."""
+    text = (ROOT / "roles" / role / "README.md").read_text()
+    named = set(re.findall(rf"`({role}_[a-z_]+)`", text))
+    assert named <= options_of(role).keys()
+    assert f"commitlog.kafka.{role}" in text
+    assert "```yaml" in text
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import pathlib
+import sys
 from typing import Any
 
 import pytest
@@ -75,3 +76,28 @@ def test_examples_are_tasks_with_names_of_this_module(name: str) -> None:
     tasks = yaml.safe_load(module.EXAMPLES)
     assert all(task["name"] for task in tasks)
     assert any(f"commitlog.kafka.{name}" in task for task in tasks)
+
+
+# Keys of a task's result that Ansible uses itself, and that a module of another purpose may not return.
+ANSIBLES_KEYS = {"results", "failed", "skipped", "invocation", "stdout", "stderr", "rc", "exception", "warnings", "deprecations"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_returned_keys_do_not_clash_with_ansibles(name: str) -> None:
+    module = importlib.import_module(f"ansible_collections.commitlog.kafka.plugins.modules.{name}")
+    assert not ANSIBLES_KEYS & set(yaml.safe_load(module.RETURN))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_options_are_states_and_no_verbs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = arguments_of(name, monkeypatch)["argument_spec"]
+    assert "action" not in spec
+    assert not {"list", "query", "info", "create", "delete", "update"} & set(spec.get("state", {}).get("choices", ()))
+
+
+def test_a_missing_library_is_named_with_the_python_that_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = importlib.import_module("ansible_collections.commitlog.kafka.plugins.module_utils._connection")
+    monkeypatch.setattr(connection, "KAFKA_PYTHON_IMPORT_ERROR", "ModuleNotFoundError")
+    told = connection.missing_library({"zookeeper_connect": None})
+    assert "kafka-python>=" in told
+    assert sys.executable in told
