@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test packages sanity lint unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection molecule molecule-default torture torture-destroy soak wheel artifact build clean
+.PHONY: help venv cluster destroy test packages sanity integration docs-site lint unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection molecule molecule-default torture torture-destroy soak wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +42,12 @@ processes: packages ## brokers as real processes, with a real ZooKeeper and real
 
 sanity: ## ansible-test sanity and units, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection
 	PYTHON=$(PYTHON) tests/sanity.sh sanity units docs changelog importer
+
+integration: packages ## modules under ansible-test integration, against a broker that it starts 
+	PYTHON=$(PYTHON) tests/sanity.sh integration
+
+docs-site: ## the documentation as HTML in build/site/html, with a page for each module and role
+	PYTHON=$(PYTHON) docs/site/build.sh
 
 KAFKA_JVM := $(CURDIR)/.cache/kafka-jvm
 JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencies -DincludeScope=runtime

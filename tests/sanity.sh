@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# ansible-test sanity and units, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection in the place
+# ansible-test sanity, units and integration, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection in the place
 # where ansible-test insists on finding it: build/ansible_collections/commitlog/kafka.
-# usage: tests/sanity.sh [sanity|units|docs|importer|changelog ...]   (all of them without an argument)
+# usage: tests/sanity.sh [sanity|units|integration|docs|importer|changelog ...]   (sanity without an argument)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+root=$PWD
 python=${PYTHON:-$(command -v python3)}
 tools=$PWD/build/sanity-venv
 copy=$PWD/build/ansible_collections/commitlog/kafka
@@ -50,6 +51,12 @@ run() {
   case $1 in
     sanity) prime_pip && cd "$copy" && ansible-test sanity --color no --python "$version" ${SANITY_ARGS:-} ;;
     units) prime_pip && cd "$copy" && ansible-test units --color no --venv --python "$version" ;;
+    integration)
+      # The cluster is started outside, by the project's own tools, and told to the targets.
+      prime_pip && cd "$copy" &&
+        "$root/.venv/bin/python" "$root/tests/cluster/serve.py" tests/integration/integration_config.yml \
+          ansible-test integration --color no --python "$version" ${INTEGRATION_ARGS:-}
+      ;;
     docs) cd "$copy" && antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck . ;;
     changelog) cd "$copy" && antsibull-changelog lint ;;
     importer)
