@@ -21,6 +21,12 @@ mkdir -p -m 755 "$source/collection"
 git ls-files -z -- docs | xargs -0 cp --parents -t "$source"
 cp -r "$source/docs/." "$source" && rm -r "$source/docs"
 cp docs/site/conf.py docs/site/index.md "$source"
+# Pages in directories of their own, such as tutorials, where there are some.
+for directory in "$source"/*/; do
+  name=$(basename "$directory")
+  case $name in collection | site) continue ;; esac
+  ls "$directory"/*.md >/dev/null 2>&1 && printf '\n```{toctree}\n:caption: %s\n:glob:\n:maxdepth: 1\n\n%s/*\n```\n' "${name^}" "$name" >>"$source/index.md"
+done
 ANSIBLE_COLLECTIONS_PATH=$PWD/.collections antsibull-docs collection --use-current --squash-hierarchy --dest-dir "$source/collection" commitlog.kafka
 
 sphinx-build -q --fail-on-warning --keep-going -b html "$source" build/site/html
