@@ -14,7 +14,7 @@ from commitlog.storage.checkpoint import CheckpointError, read_offsets, write_of
 from commitlog.storage.disk import LocalDisk
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.leader_epochs import LeaderEpochCache
-from commitlog.storage.partition_metadata import PartitionMetadataError, read_topic_id, write_topic_id
+from commitlog.storage.partition_metadata import PartitionMetadataError, TopicIdFile, read_topic_id
 from tests.storage.memory_disk import MemoryDisk
 
 
@@ -67,9 +67,16 @@ def epochs(disk: MemoryDisk, *pairs: tuple[int, int]) -> LeaderEpochCache:
     return cache
 
 
-def test_epochs_are_on_disk_before_assign_returns() -> None:
+def test_epochs_are_on_disk_when_flush_returns() -> None:
     disk = MemoryDisk()
-    cache = epochs(disk, (0, 0), (3, 10), (4, 30))
+    cache = epochs(disk)
+    changes: list[bool] = []
+    cache.on_change = lambda: changes.append(cache.is_behind)
+    for pair in (0, 0), (3, 10), (4, 30):
+        cache.assign(*pair)
+    assert disk.files["/d/leader-epoch-checkpoint"].synced == b"", "it costs no sync to assign"
+    assert changes == [True], "said once, however many changes wait"
+    cache.flush()
     assert disk.files["/d/leader-epoch-checkpoint"].synced == b"0\n3\n0 0\n3 10\n4 30\n"
     assert LeaderEpochCache(disk, "/d").entries == cache.entries == [(0, 0), (3, 10), (4, 30)]
     assert cache.latest_epoch == 4
@@ -100,6 +107,29 @@ def test_repeated_assignment_changes_nothing_and_contradictions_go() -> None:
     assert cache.entries == [(1, 0), (3, 5)]
 
 
+def test_a_released_file_is_not_written_any_more() -> None:
+    disk = MemoryDisk()
+    cache = epochs(disk, (0, 0))
+    cache.release()
+    cache.flush()
+    assert disk.files["/d/leader-epoch-checkpoint"].synced == b""
+
+
+def test_recovery_confirms_epochs() -> None:
+    def confirmed(*batches: tuple[int, int]) -> list[tuple[int, int]]:
+        cache = epochs(MemoryDisk(), (1, 0), (2, 10), (5, 20))
+        for one in batches:
+            cache.confirm(*one)
+        return cache.entries
+
+    whole = [(1, 0), (2, 10), (5, 20)]
+    assert confirmed((1, 0), (1, 5), (2, 10), (2, 19), (5, 20), (5, 99)) == whole
+    assert confirmed((5, 20), (6, 30), (6, 40)) == [*whole, (6, 30)], "an entry that was lost"
+    assert confirmed((2, 20), (2, 30)) == [(1, 0), (2, 10)], "an entry that a truncation had taken away"
+    assert confirmed((2, 20), (5, 30)) == [(1, 0), (2, 10), (5, 30)]
+    assert confirmed((3, 15), (5, 20)) == [(1, 0), (2, 10), (3, 15), (5, 20)]
+
+
 def test_truncating_epochs_from_both_ends() -> None:
     cache = epochs(MemoryDisk(), (1, 0), (2, 10), (3, 20))
     cache.truncate_from_end(20)
@@ -128,7 +158,9 @@ def test_topic_ids_are_written_as_kafka_prints_them() -> None:
     disk.mkdir("/d")
     assert read_topic_id(disk, "/d") is None
     topic_id = bytes.fromhex("fbff00112233445566778899aabbccdd")
-    write_topic_id(disk, "/d", topic_id)
+    file = TopicIdFile(disk, "/d")
+    file.record(topic_id)
+    file.flush()
     assert disk.files["/d/partition.metadata"].data == b"version: 0\ntopic_id: -_8AESIzRFVmd4iZqrvM3Q"
     assert read_topic_id(disk, "/d") == topic_id
 

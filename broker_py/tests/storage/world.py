@@ -27,6 +27,7 @@ class Hooks:
         self.deleted: list[str] = []
         self.flushed: list[int] = []
         self.truncated: list[int] = []
+        self.late: list[str] = []
         self.errors: list[OSError] = []
 
     def as_hooks(self) -> LogHooks:
@@ -34,6 +35,7 @@ class Hooks:
             lambda paths, delay_ms: self.deleted.extend(paths),
             lambda log, offset: self.flushed.append(offset),
             lambda log: self.truncated.append(log.log_end_offset),
+            lambda log: self.late.append(log.name),
             lambda log_dir, error: self.errors.append(error),
         )
 

@@ -26,11 +26,15 @@ class CheckpointError(Exception):
     """A checkpoint file that cannot be read: names the file and the line."""
 
 
+def encode_lines(lines: Iterable[str]) -> bytes:
+    """A checkpoint file with these entries."""
+    entries = list(lines)
+    return ("\n".join([_VERSION, str(len(entries)), *entries]) + "\n").encode()
+
+
 def write_lines(disk: Disk, path: str, lines: Iterable[str]) -> None:
     """Replace a checkpoint file with these entries."""
-    entries = list(lines)
-    text = "\n".join([_VERSION, str(len(entries)), *entries]) + "\n"
-    disk.write_atomic(path, text.encode())
+    disk.write_atomic(path, encode_lines(lines))
 
 
 def read_lines(disk: Disk, path: str) -> list[str]:

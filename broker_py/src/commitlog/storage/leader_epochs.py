@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """`leader-epoch-checkpoint`: which leader epoch began at which offset (KIP-101, LeaderEpochFileCache).
 
-A checkpoint file whose lines are `epoch startOffset`. A new epoch is on disk before assign returns, since a
-follower that asks later must find it; entries that a deletion at the log's start has taken away may come back
-after a crash and are then removed again by loading. Only the log's own thread touches it.
+A checkpoint file whose lines are `epoch startOffset`. It is written after the change (see late_file), yet
+always before the recovery point passes the change and before a clean close. After a crash it may therefore
+be wrong only above the recovery point, and there every batch is read and says which epoch it is of:
+`confirm` takes away what contradicts it and adds what is missing. An epoch in which nothing was written
+needs no entry: loading drops it in any case. Entries that a deletion at the log's start has taken away may
+come back, and are removed again by loading. Only the log's own thread changes it.
 """
 
 from __future__ import annotations
 
 import logging
-import posixpath
 
-from commitlog.storage.checkpoint import CheckpointError, read_lines, write_lines
+from commitlog.storage.checkpoint import CheckpointError, encode_lines, read_lines
 from commitlog.storage.disk import Disk
+from commitlog.storage.late_file import LateFile
 
 UNDEFINED_EPOCH = -1
 UNDEFINED_OFFSET = -1
@@ -21,17 +24,15 @@ FILE_NAME = "leader-epoch-checkpoint"
 _log = logging.getLogger("commitlog.storage.leader_epochs")
 
 
-class LeaderEpochCache:
+class LeaderEpochCache(LateFile):
     """(epoch, start offset) pairs, both strictly growing."""
 
     def __init__(self, disk: Disk, directory: str) -> None:
         """Read the file, made when missing; `damaged`: unreadable, the log must be scanned for epochs."""
-        self._disk = disk
-        self._path = posixpath.join(directory, FILE_NAME)
+        super().__init__(disk, directory, FILE_NAME)
         self._entries: list[tuple[int, int]] = []
         self.latest_epoch: int | None = None
         self.damaged = False
-        self._unwritten = False
         if not disk.exists(self._path):
             disk.open(self._path, create=True)
         try:
@@ -44,10 +45,6 @@ class LeaderEpochCache:
             self._after_change()
             self.damaged = True
 
-    def move_to(self, directory: str) -> None:
-        """The log's directory has another name now."""
-        self._path = posixpath.join(directory, FILE_NAME)
-
     @property
     def entries(self) -> list[tuple[int, int]]:
         """(epoch, start offset), oldest first."""
@@ -58,7 +55,17 @@ class LeaderEpochCache:
         if epoch < 0 or start_offset < 0:
             raise ValueError(f"Received invalid partition leader epoch entry ({epoch}, {start_offset})")
         if self._insert(epoch, start_offset):
-            self._write()
+            self.changed()
+
+    def confirm(self, epoch: int, offset: int) -> None:
+        """Recovery has read a batch of this epoch at this offset: make the entries say so."""
+        if self._entries and epoch == self._entries[-1][0] and offset >= self._entries[-1][1]:
+            return
+        if self.epoch_for_offset(offset) == epoch:
+            return
+        self.truncate_from_end(offset)
+        if self.latest_epoch is None or epoch > self.latest_epoch:
+            self.assign(epoch, offset)
 
     def _insert(self, epoch: int, start_offset: int) -> bool:
         if self._entries:
@@ -106,31 +113,24 @@ class LeaderEpochCache:
         if end_offset >= 0 and len(kept) != len(self._entries):
             self._entries = kept
             self._after_change()
-            self._write()
+            self.changed()
 
     def truncate_from_start(self, start_offset: int) -> None:
         """Forget epochs that ended before start_offset; the one that holds it now begins there."""
         removed = [entry for entry in self._entries if entry[1] <= start_offset]
         if removed and removed != [(removed[-1][0], start_offset)]:
             self._entries[: len(removed)] = [(removed[-1][0], start_offset)]
-            self._unwritten = True  # not urgent: loading does the same again
+            self.changed()
 
     def clear(self) -> None:
         """Forget everything."""
         if self._entries:
             self._entries.clear()
             self._after_change()
-            self._write()
+            self.changed()
 
     def _after_change(self) -> None:
         self.latest_epoch = self._entries[-1][0] if self._entries else None
 
-    def flush(self) -> None:
-        """Write what truncation at the start has left unwritten."""
-        if self._unwritten:
-            self._write()
-
-    def _write(self) -> None:
-        lines = (f"{epoch} {start_offset}" for epoch, start_offset in self._entries)
-        write_lines(self._disk, self._path, lines)
-        self._unwritten = False
+    def content(self) -> bytes:
+        return encode_lines(f"{epoch} {start_offset}" for epoch, start_offset in self.entries)

@@ -14,7 +14,6 @@ from commitlog.storage.log_append import AppendInfo, UnexpectedAppendOffset
 from commitlog.storage.log_base import LogHooks
 from commitlog.storage.log_compaction import LogCompaction
 from commitlog.storage.log_read import AbortedTransaction, LogRead
-from commitlog.storage.partition_metadata import write_topic_id
 from commitlog.storage.retention import deletable_segments
 from commitlog.storage.segment import LogSegment
 from commitlog.storage.time_lookup import first_offset_at, offset_of_max_timestamp, offsets_before
@@ -171,10 +170,7 @@ class Log(LogCompaction):
             self.name, self.log_dir, offset, reason,
         )  # fmt: skip
         self.log_start_offset = offset
-        try:
-            self.leader_epochs.truncate_from_start(offset)
-        except OSError as error:
-            raise self._io_error("Exception while increasing log start offset for", error) from error
+        self.leader_epochs.truncate_from_start(offset)
         self._states.on_log_start_offset(offset)
         return True
 
@@ -208,7 +204,7 @@ class Log(LogCompaction):
             return
         self._closed = True
         try:
-            self.leader_epochs.flush()
+            self.write_late_files()
             self._producers.take_snapshot()
             pending = self.segments_to_flush(self.log_end_offset)
             active = self._segments.active
@@ -226,6 +222,8 @@ class Log(LogCompaction):
     def release(self) -> None:
         """Let the files go without writing anything more (failed directory, deletion)."""
         self._closed = True
+        for file in self._late_files:
+            file.release()
         for segment in self._segments:
             segment.forget()
 
@@ -233,12 +231,14 @@ class Log(LogCompaction):
         """Give the log's directory another name; the log goes on being read and appended to."""
         self._check_open()
         try:
-            self._files.disk.rename(self.directory, directory)
+            with self.leader_epochs.lock, self._topic_id_file.lock:
+                self._files.disk.rename(self.directory, directory)
+                for file in self._late_files:
+                    file.move_to(directory)
             self.directory = directory
             self._truncations += 1  # a flush that is under way may have missed files
             for segment in self._segments:
                 segment.move_to(directory)
-            self.leader_epochs.move_to(directory)
             self._producers.snapshots.move_to(directory)
             self._files.disk.fsync_dir(self.log_dir)
         except OSError as error:
@@ -246,19 +246,14 @@ class Log(LogCompaction):
 
     def assign_epoch_start(self, leader_epoch: int, start_offset: int) -> None:
         """A new leader notes the start of its epoch (UnifiedLog.maybeAssignEpochStartOffset)."""
-        try:
-            self.leader_epochs.assign(leader_epoch, start_offset)
-        except OSError as error:
-            raise self._io_error("Error while writing leader epochs of", error) from error
+        self._check_open()
+        self.leader_epochs.assign(leader_epoch, start_offset)
 
     def assign_topic_id(self, topic_id: bytes) -> None:
-        """Write partition.metadata; INCONSISTENT_TOPIC_ID when it holds another id."""
+        """Have partition.metadata written; INCONSISTENT_TOPIC_ID when it holds another id."""
         if self.topic_id is None:
-            try:
-                write_topic_id(self._files.disk, self.directory, topic_id)
-            except OSError as error:
-                raise self._io_error("Error while writing partition metadata file of", error) from error
             self.topic_id = topic_id
+            self._topic_id_file.record(topic_id)
         elif self.topic_id != topic_id:
             raise KafkaError(
                 ErrorCode.INCONSISTENT_TOPIC_ID,

@@ -188,6 +188,8 @@ class LogAppends(LogBase):
     def _write(
         self, segment: LogSegment, records: Buffer, batches: Sequence[tuple[int, BatchHeader]]
     ) -> None:
+        if self._topic_id_file.is_behind:
+            self._topic_id_file.flush()  # no data without the id of its topic
         segment.append(records, batches, self.config.index_interval_bytes)
         end = batches[-1][1].next_offset
         self.log_end_offset = end

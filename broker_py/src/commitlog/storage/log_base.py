@@ -12,7 +12,7 @@ from commitlog.storage.file_cache import FileCache
 from commitlog.storage.log_config import LogConfig
 from commitlog.storage.log_loader import LoadedLog
 from commitlog.storage.log_read import LogReader
-from commitlog.storage.partition_metadata import PartitionMetadataError, read_topic_id
+from commitlog.storage.partition_metadata import PartitionMetadataError, TopicIdFile, read_topic_id
 from commitlog.storage.producer_state import ProducerStates
 from commitlog.storage.segment import DELETED, LogSegment
 from commitlog.storage.validator import Validator
@@ -27,12 +27,14 @@ class LogHooks:
 
     delete_files(paths, delay ms): remove files that have been renamed `.deleted`. flush(log, offset): a
     segment was rolled, make everything below offset durable. truncated(log): its recovery point went back,
-    which a checkpoint must say. io_error(log dir, error): the disk failed.
+    which a checkpoint must say. late_files(log): call its write_late_files soon. io_error(log dir, error):
+    the disk failed.
     """
 
     delete_files: Callable[[Sequence[str], int], None]
     flush: Callable[[LogBase, int], None]
     truncated: Callable[[LogBase], None]
+    late_files: Callable[[LogBase], None]
     io_error: Callable[[str, OSError], None]
 
 
@@ -89,6 +91,10 @@ class LogBase:
         self.last_flush_ms = now_ms()
         self._segments.active.jitter_ms = self._jitter_ms()
         self.topic_id = self._read_topic_id()
+        self._topic_id_file = TopicIdFile(files.disk, directory)
+        self._late_files = self.leader_epochs, self._topic_id_file
+        for file in self._late_files:
+            file.on_change = self._late_files_changed
 
     def __repr__(self) -> str:
         return f"Log({self.directory}, offsets {self.log_start_offset} to {self.log_end_offset})"
@@ -207,6 +213,24 @@ class LogBase:
 
     # ---- durability
 
+    def _late_files_changed(self) -> None:
+        self._hooks.late_files(self)
+
+    @property
+    def has_late_files(self) -> bool:
+        """Is there something for write_late_files to do?"""
+        return any(file.is_behind for file in self._late_files)
+
+    def write_late_files(self) -> None:
+        """Leader epochs and topic id onto stable storage; may run in a worker thread."""
+        for file in self._late_files:
+            file.flush()
+
+    @property
+    def is_closed(self) -> bool:
+        """Closed, deleted, or its directory failed."""
+        return self._closed
+
     def flush(self) -> None:
         """fsync everything up to the log end."""
         try:
@@ -228,6 +252,7 @@ class LogBase:
 
     def flush_segments(self, pending: PendingFlush) -> None:
         """fsync; touches no state of the log, so it may run in a worker thread."""
+        self.write_late_files()
         for segment in pending.segments:
             segment.sync()
             self._producers.snapshots.sync(segment.base_offset)

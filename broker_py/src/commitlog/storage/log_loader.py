@@ -75,6 +75,7 @@ class LogLoader:
         self._open_segments(segments, epochs)
         if epochs.damaged:
             self._find_epochs(segments, epochs)
+            epochs.flush()
         if self.clean:
             self._check_tail(segments, epochs)
         else:
@@ -237,6 +238,7 @@ class LogLoader:
         segment.mark_checked()
         segment.seal()
         if self.clean:
+            epochs.flush()
             segment.sync()  # a log that then stays idle is not synced again when it is closed
         producers.take_snapshot()
         return reason is not None
@@ -268,10 +270,8 @@ class LogLoader:
         epochs: LeaderEpochCache,
         producers: ProducerStateStore,
     ) -> None:
-        if header.leader_epoch >= 0 and (
-            epochs.latest_epoch is None or header.leader_epoch > epochs.latest_epoch
-        ):
-            epochs.assign(header.leader_epoch, header.base_offset)
+        if header.leader_epoch >= 0 and header.next_offset > self.log_start_offset:
+            epochs.confirm(header.leader_epoch, max(header.base_offset, self.log_start_offset))
         if header.producer_id >= 0:
             aborted = producers.states_saw(header, marker_of(data, header))
             if aborted is not None:

@@ -28,6 +28,7 @@ from commitlog.storage.checkpoint import (
 )
 from commitlog.storage.disk import Disk
 from commitlog.storage.file_cache import FileCache
+from commitlog.storage.late_writer import LateWriter
 from commitlog.storage.log import Log, LogHooks
 from commitlog.storage.log_base import LogBase
 from commitlog.storage.log_cleaner import LogCleaner
@@ -102,7 +103,14 @@ class LogManager:
         self._futures: dict[tuple[str, int], Log] = {}
         self._preferred: dict[tuple[str, int], str] = {}
         self._background = Background()
-        self._hooks = LogHooks(self._delete_files_later, self._flush_later, self._truncated, self._fail_dir)
+        self._late_writer = LateWriter(self._background, self._fail_dir)
+        self._hooks = LogHooks(
+            self._delete_files_later,
+            self._flush_later,
+            self._truncated,
+            self._late_writer.add,
+            self._fail_dir,
+        )
         self._cleaner = LogCleaner(
             self._cleanable_logs,
             self._files,
@@ -230,6 +238,8 @@ class LogManager:
                 log.update_high_watermark(high_watermarks.get(key, 0))
                 log.cleaned_to = cleaned.get(key, 0)
                 known[key] = log
+                if log.has_late_files:
+                    self._late_writer.add(log)
             log_dir.loaded = True
         except OSError as error:
             _log.error("There was an error loading logs in directory %s: %s", log_dir.path, error)

@@ -2,7 +2,8 @@
 """`partition.metadata`: the topic id of a partition directory (KIP-516, PartitionMetadataFile).
 
 Text: `version: 0` and `topic_id: <id>`, the id as Kafka prints Uuids: URL-safe base64 without padding.
-Written before the first data of a topic that has an id.
+Written before the first data of a topic that has an id; until then it may wait (see late_file), as in Kafka.
+A crash before that leaves an empty log, which gets its id again from the controller.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import binascii
 import posixpath
 
 from commitlog.storage.disk import Disk
+from commitlog.storage.late_file import LateFile
 
 FILE_NAME = "partition.metadata"
 _ID_BYTES = 16
@@ -21,11 +23,21 @@ class PartitionMetadataError(Exception):
     """The file cannot be read."""
 
 
-def write_topic_id(disk: Disk, directory: str, topic_id: bytes) -> None:
-    """Replace the file."""
-    text = base64.urlsafe_b64encode(topic_id).decode().rstrip("=")
-    data = f"version: 0\ntopic_id: {text}".encode()
-    disk.write_atomic(posixpath.join(directory, FILE_NAME), data)
+class TopicIdFile(LateFile):
+    """The file of one log."""
+
+    def __init__(self, disk: Disk, directory: str) -> None:
+        super().__init__(disk, directory, FILE_NAME)
+        self._topic_id = b""
+
+    def record(self, topic_id: bytes) -> None:
+        """This is the id, to be written."""
+        self._topic_id = topic_id
+        self.changed()
+
+    def content(self) -> bytes:
+        text = base64.urlsafe_b64encode(self._topic_id).decode().rstrip("=")
+        return f"version: 0\ntopic_id: {text}".encode()
 
 
 def read_topic_id(disk: Disk, directory: str) -> bytes | None:
