@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from commitlog.controller.fencing import ControllerMoved, Fence
+from commitlog.controller.fencing import OPS_PER_MULTI, ControllerMoved, Fence
 from commitlog.coordination import paths
 from commitlog.coordination.client import BadVersion, ConnectionLoss, NodeExists, Op, OpResult
 from commitlog.coordination.documents import ControllerDocument
@@ -25,10 +25,12 @@ class LosesReplies:
     """Passes everything on, but the reply to a multi is lost while ``losing``."""
 
     def __init__(self, inner: MemoryCoordination) -> None:
+        self.multis = 0
         self._inner = inner
         self.losing = False
 
     async def multi(self, ops: Sequence[Op]) -> list[OpResult]:
+        self.multis += 1
         results = await self._inner.multi(ops)
         if self.losing:
             self.losing = False
@@ -104,6 +106,7 @@ async def test_a_deposed_controller_writes_nothing_in_any_way() -> None:
         old.create("/x", ignore_existing=True),
         old.set("/x", b"stale"),
         old.set_conditionally("/x", b"stale", 0),
+        old.set_all([("/x", b"stale", 0), ("/x/y", b"stale", 0)]),
         old.delete("/x/y"),
         old.delete_recursively("/x"),
         old.delete(paths.CONTROLLER),
@@ -151,3 +154,31 @@ async def test_errors_of_the_operation_itself_are_not_taken_for_the_fence() -> N
     await fence.create("/x/y/z")
     await fence.delete_recursively("/x")
     assert await client.exists("/x") is None
+
+
+@in_virtual_time
+async def test_many_conditional_writes_share_a_multi_and_one_that_is_refused_stops_no_other() -> None:
+    ensemble = MemoryEnsemble()
+    client = ensemble.client("a")
+    await client.start()
+    unlucky = LosesReplies(client)
+    fence = Fence(unlucky, 10)  # type: ignore[arg-type]
+    await fence.elect(1, 0)
+    names = [f"/{number}" for number in range(2 * OPS_PER_MULTI)]
+    for name in names:
+        await fence.create(name)
+    before = unlucky.multis
+    stats = await fence.set_all([(name, b"1", 0) for name in names])
+    assert [stat.version for stat in stats if not isinstance(stat, Exception)] == [1] * len(names)
+    assert unlucky.multis == before + 2
+
+    await client.set("/3", b"leader's")
+    results = await fence.set_all([(name, b"2", 1) for name in names])
+    assert [name for name, one in zip(names, results, strict=True) if isinstance(one, BadVersion)] == ["/3"]
+    assert [(await client.get(name))[0] for name in names[2:5]] == [b"2", b"leader's", b"2"]
+
+    unlucky.losing = True
+    assert not any(
+        isinstance(one, Exception) for one in await fence.set_all([("/1", b"3", 2), ("/2", b"3", 2)])
+    )
+    assert (await client.get("/2"))[1].version == 3, "written once, although the reply was lost"

@@ -79,8 +79,8 @@ def _accept_any_controller(self: ReplicaManager, controller_epoch: int) -> bool:
     return True
 
 
-async def _write_unguarded(self: Fence, op: Op) -> list[OpResult]:
-    return [None, *await self._coordination.multi([op])]
+async def _write_unguarded(self: Fence, *ops: Op) -> list[OpResult]:
+    return [None, *await self._coordination.multi(ops)]
 
 
 def _admit_anybody(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from commitlog.coordination import paths
@@ -20,6 +20,7 @@ from commitlog.coordination.client import (
     ClientClosed,
     ConnectionLoss,
     Coordination,
+    CoordinationError,
     Create,
     Delete,
     NodeExists,
@@ -38,9 +39,16 @@ from commitlog.coordination.documents import (
 
 T = TypeVar("T")
 
+OPS_PER_MULTI = 50
+"""Far below jute.maxbuffer (1 MiB) with any partition's state, and a refused one costs little."""
+
 
 class ControllerMoved(Exception):
     """Another broker is the controller now; whoever meets this must resign."""
+
+
+class Undecided(Exception):
+    """Writes that were to be made together were not, or it is not known whether they were."""
 
 
 class Fence:
@@ -115,9 +123,10 @@ class Fence:
         """multi[check of the epoch, op], repeated over lost connections."""
         return (await self.read(lambda: self._guarded(op)))[1]
 
-    async def _guarded(self, op: Op) -> list[OpResult]:
+    async def _guarded(self, *ops: Op) -> list[OpResult]:
+        check = Check(paths.CONTROLLER_EPOCH, self.epoch_zk_version)
         try:
-            return await self._coordination.multi([Check(paths.CONTROLLER_EPOCH, self.epoch_zk_version), op])
+            return await self._coordination.multi([check, *ops])
         except (BadVersion, NoNode) as error:
             if error.path == paths.CONTROLLER_EPOCH:
                 raise ControllerMoved(
@@ -137,10 +146,44 @@ class Fence:
         assert isinstance(stat, Stat)
         return stat
 
-    async def set_conditionally(self, path: str, data: bytes, version: int) -> Stat:
-        """As ``set``; BadVersion after a lost reply is settled by reading whether the write was ours."""
+    async def write_together(self, ops: Sequence[Op]) -> list[OpResult]:
+        """All of them in one multi with the check, which costs ZooKeeper one sync, or Undecided: then none is
+        written, or a reply was lost, and each has to be tried by itself."""
         async with self._in_flight:
-            uncertain = False
+            self._check_session()
+            try:
+                return (await self._guarded(*ops))[1:]
+            except ConnectionLoss as error:
+                await self._coordination.wait_connected()
+                raise Undecided from error
+            except (SessionExpired, ClientClosed):
+                raise
+            except CoordinationError as error:
+                raise Undecided from error
+
+    async def set_all(self, writes: Sequence[tuple[str, bytes, int]]) -> list[Stat | Exception]:
+        """``set_conditionally`` for each (path, data, version), a good number to a multi."""
+        chunks = [writes[at : at + OPS_PER_MULTI] for at in range(0, len(writes), OPS_PER_MULTI)]
+        results = await self.all(self._set_some(chunk) for chunk in chunks)
+        return [result for some in results for result in some]
+
+    async def _set_some(self, writes: Sequence[tuple[str, bytes, int]]) -> list[Stat | Exception]:
+        uncertain = len(writes) > 1
+        if uncertain:
+            try:
+                stats = await self.write_together([SetData(*one) for one in writes])
+            except Undecided as reason:
+                uncertain = isinstance(reason.__cause__, ConnectionLoss)
+            else:
+                return [stat for stat in stats if isinstance(stat, Stat)]
+        return await self.settle(self.set_conditionally(*one, uncertain=uncertain) for one in writes)
+
+    async def set_conditionally(
+        self, path: str, data: bytes, version: int, *, uncertain: bool = False
+    ) -> Stat:
+        """As ``set``; BadVersion after a lost reply (uncertain: an earlier one may have been lost) is settled
+        by reading whether the write was ours."""
+        async with self._in_flight:
             while True:
                 self._check_session()
                 try:

@@ -7,12 +7,21 @@ Reads leave a watch where a handler is registered for the path; every write goes
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from commitlog.controller.context import Broker, LeaderAndIsr, ReplicaAssignment, TopicPartition
-from commitlog.controller.fencing import Fence
+from commitlog.controller.fencing import OPS_PER_MULTI, Fence, Undecided
 from commitlog.coordination import paths
-from commitlog.coordination.client import BadVersion, Coordination, NodeExists, NoNode, Watch, WatchEvent
+from commitlog.coordination.client import (
+    BadVersion,
+    Coordination,
+    Create,
+    NodeExists,
+    NoNode,
+    Op,
+    Watch,
+    WatchEvent,
+)
 from commitlog.coordination.documents import (
     RECOVERED,
     RECOVERING,
@@ -191,11 +200,30 @@ class ControllerStore:
         await self.fence.settle(
             create(paths.topic_partitions(topic), ignore_existing=True) for topic in topics
         )
-        await self.fence.settle(create(paths.topic_partition(*one), ignore_existing=True) for one in states)
-        results = await self.fence.settle(
-            self._create_partition_state(partition, state) for partition, state in states.items()
-        )
-        return dict(zip(states, results, strict=True))
+        ordered = list(states.items())
+        chunks = [ordered[at : at + OPS_PER_MULTI // 2] for at in range(0, len(ordered), OPS_PER_MULTI // 2)]
+        results = await self.fence.all(self._create_some(chunk) for chunk in chunks)
+        return {partition: error for some in results for partition, error in some.items()}
+
+    async def _create_some(
+        self, states: Sequence[tuple[TopicPartition, LeaderAndIsr]]
+    ) -> dict[TopicPartition, Exception | None]:
+        ops: list[Op] = []
+        for partition, state in states:
+            ops.append(Create(paths.topic_partition(*partition), None))
+            ops.append(Create(paths.partition_state(*partition), _state_document(state)))
+        names = [partition for partition, _ in states]
+        try:
+            await self.fence.write_together(ops)
+        except Undecided:
+            # Some are there already, of an earlier attempt or term.
+            create = self.fence.create
+            await self.fence.settle(
+                create(paths.topic_partition(*one), ignore_existing=True) for one in names
+            )
+            found = await self.fence.settle(self._create_partition_state(*one) for one in states)
+            return dict(zip(names, found, strict=True))
+        return dict.fromkeys(names)
 
     async def _create_partition_state(self, partition: TopicPartition, state: LeaderAndIsr) -> None:
         path, data = paths.partition_state(*partition), _state_document(state)
@@ -214,23 +242,22 @@ class ControllerStore:
         Gives the states as written (with their new partition epochs) or the error of each, and the partitions
         whose znode somebody else, that is the leader, wrote in between: read those again and decide again.
         """
-        results = await self.fence.settle(
-            self._update_partition_state(partition, state) for partition, state in states.items()
+        results = await self.fence.set_all(
+            [
+                (paths.partition_state(*partition), _state_document(state), state.partition_epoch)
+                for partition, state in states.items()
+            ]
         )
         finished: dict[TopicPartition, LeaderAndIsr | Exception] = {}
         retry: list[TopicPartition] = []
-        for partition, result in zip(states, results, strict=True):
+        for (partition, state), result in zip(states.items(), results, strict=True):
             if isinstance(result, BadVersion):
                 retry.append(partition)
-            else:
+            elif isinstance(result, Exception):
                 finished[partition] = result
+            else:
+                finished[partition] = state.at_partition_epoch(result.version)
         return finished, retry
-
-    async def _update_partition_state(self, partition: TopicPartition, state: LeaderAndIsr) -> LeaderAndIsr:
-        stat = await self.fence.set_conditionally(
-            paths.partition_state(*partition), _state_document(state), state.partition_epoch
-        )
-        return state.at_partition_epoch(stat.version)
 
     # Triggers and notifications
 
