@@ -325,7 +325,9 @@ class LogManager:
                 ErrorCode.KAFKA_STORAGE_ERROR,
                 "No log directory is online" if preferred is None else f"Log dir {preferred} is offline",
             )
-        log_dir = min(candidates, key=lambda d: len(self._logs_in(d.path)))
+        log_dir = candidates[0]
+        if len(candidates) > 1:  # counting takes longer the more there are
+            log_dir = min(candidates, key=lambda d: len(self._logs_in(d.path)))
         name = future_name(topic, partition, self._unique_id()) if is_future else f"{topic}-{partition}"
         try:
             log = self._load_log(log_dir, name, (topic, partition), 0, 0, True)
