@@ -54,10 +54,10 @@ def test_an_empty_log_has_none() -> None:
     assert log.max_timestamp_offset() is None
 
 
-def test_the_largest_log_append_time_is_its_batchs_last_record() -> None:
+def test_the_largest_log_append_time_is_its_batchs_first_record() -> None:
     log = open_log(MemoryDisk(), Settings(message_timestamp_type="LogAppendTime"))
     log.append_as_leader(batch([b"a", b"b"]), 0)
-    assert log.max_timestamp_offset() == (NOW_MS, 1, 0)
+    assert log.max_timestamp_offset() == (NOW_MS, 0, 0)
 
 
 def test_damage_is_not_answered_from() -> None:

@@ -7,7 +7,6 @@ The time index narrows it down to a stretch of the log; the batches there are op
 from __future__ import annotations
 
 from commitlog.records.batch import decode_records
-from commitlog.records.header import LOG_APPEND_TIME
 from commitlog.storage.segment import LogSegment
 from commitlog.storage.segments import Segments
 
@@ -48,8 +47,6 @@ def offset_of_max_timestamp(segments: Segments) -> Found | None:
     for found, header in segment.headers(segment.offset_index.lookup(offset), segment.size):
         if header.max_timestamp != timestamp:
             continue
-        if header.timestamp_type == LOG_APPEND_TIME:
-            return timestamp, header.last_offset, header.leader_epoch
         for record in decode_records(segment.read_batch(found, header), 0, header):
             if record.timestamp == timestamp:
                 return timestamp, record.offset, header.leader_epoch
