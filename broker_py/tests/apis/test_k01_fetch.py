@@ -96,6 +96,8 @@ def test_down_conversion_may_be_forbidden(tmp_path: Path) -> None:
         cluster.create_topic("t", [0], message_downconversion_enable="false")
         await cluster.nodes[0].produce("t", b"a")
         assert (await one(cluster.nodes[0], 3)).error_code == ErrorCode.UNSUPPORTED_VERSION
+        assert (await one(cluster.nodes[0], 3, offset=9)).error_code == ErrorCode.UNSUPPORTED_VERSION
+        assert (await one(cluster.nodes[0], 4, offset=9)).error_code == ErrorCode.OFFSET_OUT_OF_RANGE
         assert (await one(cluster.nodes[0], 4)).error_code == ErrorCode.NONE
 
     scenario(tmp_path, main, 0)

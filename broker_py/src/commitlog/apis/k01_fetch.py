@@ -217,7 +217,7 @@ def _partition(
     if result.diverging_epoch is not None:
         epoch, end_offset = result.diverging_epoch
         data.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end_offset)
-    if version < 10 and error is ErrorCode.NONE:
+    if version < 10 and error is not ErrorCode.TOPIC_AUTHORIZATION_FAILED:
         return _for_old_client(services, version, request, result, data)
     return data
 
@@ -225,7 +225,9 @@ def _partition(
 def _for_old_client(
     services: Services, version: int, request: FetchPartition, result: FetchResult, data: PartitionData
 ) -> PartitionData:
-    """Before Fetch 10 no zstd, before 4 no batches v2, before 2 no timestamps."""
+    """Before Fetch 10 no zstd, before 4 no batches v2, before 2 no timestamps. As in Kafka, what the topic
+    forbids comes before whatever error reading it gave.
+    """
     hosted = services.replicas.hosted_partition(request.topic, request.partition)
     config = None if hosted is None else hosted.topic_config
     if config is not None and config.compression_type == "zstd":
