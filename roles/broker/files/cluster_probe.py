@@ -25,7 +25,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+from commitlog.config import properties
+from commitlog.config.properties import ConfigError
+from commitlog.security.client_security import ClientSecurityError, client_security, security_protocol
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.messages.metadata_request import MetadataRequest
 from kazoo.client import KazooClient
@@ -180,17 +184,24 @@ def empty(cluster: Cluster, broker: int) -> None:
         raise NotYetError(f"broker {broker} still has replicas of {len(held)} partitions: {some([part.name for part in held])}")
 
 
-def registered_address(cluster: Cluster, broker: int) -> tuple[str, int]:
+def registered_address(cluster: Cluster, broker: int, protocol: str) -> tuple[str, int]:
+    """Where the listener is that speaks the protocol; else the first one, which will not answer and is named then."""
     if broker not in cluster.brokers:
         raise NotYetError(f"broker {broker} is not registered in ZooKeeper")
-    endpoint = cluster.brokers[broker]["endpoints"][0].partition("://")[2]
-    host, _, port = endpoint.rpartition(":")
+    document = cluster.brokers[broker]
+    protocols = document.get("listener_security_protocol_map") or {}
+    endpoints = [endpoint.partition("://")[::2] for endpoint in document["endpoints"]]
+    fitting = [address for name, address in endpoints if protocols.get(name, name) == protocol]
+    host, _, port = (fitting or [endpoints[0][1]])[0].rpartition(":")
     return host.strip("[]"), int(port)
 
 
-async def brokers_known_to(host: str, port: int) -> set[int]:
+async def brokers_known_to(host: str, port: int, settings: dict[str, str]) -> set[int]:
     limit = TIMEOUT_S * 1000
-    connection = await BrokerConnection.open(host, port, "cluster-probe", connect_timeout_ms=limit, request_timeout_ms=limit)
+    security = client_security(settings)
+    connection = await BrokerConnection.open(
+        host, port, "cluster-probe", connect_timeout_ms=limit, request_timeout_ms=limit, security=security
+    )
     try:
         metadata = await connection.send(MetadataRequest(topics=[]))
         return {broker.node_id for broker in metadata.brokers}
@@ -198,10 +209,11 @@ async def brokers_known_to(host: str, port: int) -> set[int]:
         connection.close()
 
 
-def ready(cluster: Cluster, broker: int) -> None:
-    host, port = registered_address(cluster, broker)
+def ready(cluster: Cluster, broker: int, client_properties: str) -> None:
+    settings = properties.load(client_properties) if client_properties else {}
+    host, port = registered_address(cluster, broker, security_protocol(settings))
     try:
-        known = asyncio.run(brokers_known_to(host, port))
+        known = asyncio.run(brokers_known_to(host, port, settings))
     except (OSError, TimeoutError) as error:
         raise NotYetError(f"broker {broker} is registered but does not answer at {host}:{port}: {error}") from None
     if broker not in known:
@@ -217,7 +229,7 @@ def say_controller(cluster: Cluster) -> None:
 def ask(cluster: Cluster, arguments: argparse.Namespace) -> None:
     """One question about one snapshot. Raises when the answer is no."""
     questions: dict[str, Callable[[], None]] = {
-        "ready": lambda: ready(cluster, arguments.broker),
+        "ready": lambda: ready(cluster, arguments.broker, arguments.client_properties),
         "may-stop": lambda: may_stop(cluster, arguments.broker, arguments.allow_unavailable),
         "in-sync": lambda: in_sync(cluster, arguments.broker),
         "settled": lambda: settled(cluster),
@@ -252,6 +264,10 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--allow-unavailable", action="store_true", help="whether partitions that cannot spare a broker may be away"
     )
+    parser.add_argument("--client-properties", default="", metavar="FILE", help="how a client connects to the brokers")
+    parser.add_argument(
+        "--zookeeper-tls", default="", metavar="DIRECTORY", help="where ca.pem and broker.pem are, for a ZooKeeper that wants TLS"
+    )
     questions = parser.add_subparsers(dest="question", required=True)
     for question in ("ready", "may-stop", "in-sync", "empty"):
         questions.add_parser(question).add_argument("broker", type=int)
@@ -260,9 +276,16 @@ def parsed_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def zookeeper_tls(directory: str) -> dict[str, Any]:
+    if not directory:
+        return {}
+    own = f"{directory}/broker.pem"
+    return {"use_ssl": True, "ca": f"{directory}/ca.pem", "certfile": own, "keyfile": own}
+
+
 def main() -> None:
     arguments = parsed_arguments()
-    zookeeper = KazooClient(arguments.zookeeper, timeout=TIMEOUT_S, read_only=True)
+    zookeeper = KazooClient(arguments.zookeeper, timeout=TIMEOUT_S, read_only=True, **zookeeper_tls(arguments.zookeeper_tls))
     try:
         zookeeper.start(max(TIMEOUT_S, arguments.wait))
         ask_until(zookeeper, arguments)
@@ -270,6 +293,8 @@ def main() -> None:
         print(error, file=sys.stderr)
         sys.exit(3)
     except NotYetError as error:
+        sys.exit(str(error))
+    except (ConfigError, ClientSecurityError) as error:
         sys.exit(str(error))
     except (KazooException, KazooTimeoutError) as error:
         sys.exit(f"ZooKeeper at {arguments.zookeeper}: {error or type(error).__name__}")

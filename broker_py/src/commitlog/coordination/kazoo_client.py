@@ -448,6 +448,17 @@ class KazooCoordination(BaseClient):
         check_request_size(path, data)
         return to_stat(await self._ask(path, lambda: self._client.set_async(target, data, version)))
 
+    async def take_over(self, path: str) -> bool:
+        """Give a znode the ACL that it would be created with now; whether it had another."""
+        target, wanted = self._with_chroot(path), self._acl(path)
+        acls, _ = await self._ask(path, lambda: self._client.get_acls_async(target))
+        # AUTH stands for whoever creates, by every proof given; a certificate is one beside the login.
+        found = {(one.perms, one.id.scheme) for one in acls if one.id.scheme != "x509"}
+        if found == {(one.perms, "sasl" if one.id.scheme == "auth" else one.id.scheme) for one in wanted}:
+            return False
+        await self._ask(path, lambda: self._client.set_acls_async(target, wanted))
+        return True
+
     async def delete(self, path: str, version: int = ANY_VERSION) -> None:
         target = self._with_chroot(path)
         await self._ask(path, lambda: self._client.delete_async(target, version))

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The role security: what its authority makes and makes again, what it refuses, and that values of an inventory stay values."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from plays import ROOT, apply_role
+
+SCRIPT = ROOT / "roles" / "security" / "files" / "lab_authority.py"
+HOST = {"file": "kafka1", "common_name": "kafka1", "unit": "kafka-host", "names": ["kafka1", "192.0.2.1"]}
+
+
+def order(directory: Path, *flags: str, **changes: Any) -> subprocess.CompletedProcess[str]:
+    wanted = {"directory": str(directory), "days": 365, "renew_days": 30, "passwords": ["broker"], "certificates": [HOST]}
+    text = json.dumps({**wanted, **changes})
+    return subprocess.run([sys.executable, str(SCRIPT), *flags], input=text, capture_output=True, text=True, check=False)
+
+
+def made(directory: Path, *flags: str, **changes: Any) -> list[str]:
+    done = order(directory, *flags, **changes)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["made"]
+
+
+def test_it_makes_everything_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    directory = tmp_path / "security"
+    assert made(directory, "--dry-run") == ["ca.key", "ca.pem", "kafka1.pem", "passwords/broker"]
+    assert not directory.exists()
+    assert made(directory) == ["ca.key", "ca.pem", "kafka1.pem", "passwords/broker"]
+    assert made(directory) == []
+    assert {path.name: path.stat().st_mode & 0o777 for path in directory.rglob("*") if path.is_file()} == dict.fromkeys(
+        ("ca.key", "ca.pem", "kafka1.pem", "broker"), 0o600
+    )
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_openssl_accepts_the_certificate_for_its_names_only(tmp_path: Path) -> None:
+    made(tmp_path)
+
+    def verify(*more: str) -> int:
+        command = ["openssl", "verify", "-x509_strict", "-CAfile", f"{tmp_path}/ca.pem", *more, f"{tmp_path}/kafka1.pem"]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    assert verify("-verify_hostname", "kafka1", "-purpose", "sslserver") == 0
+    assert verify("-verify_ip", "192.0.2.1", "-purpose", "sslclient") == 0
+    assert verify("-verify_hostname", "kafka2") != 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"certificates": [{**HOST, "names": ["kafka1", "192.0.2.9"]}]},
+        {"certificates": [{**HOST, "common_name": "other"}]},
+        {"renew_days": 365},
+    ],
+    ids=["another address", "another name", "about to expire"],
+)
+def test_a_certificate_is_made_again(tmp_path: Path, changes: dict[str, Any]) -> None:
+    made(tmp_path)
+    before = (tmp_path / "ca.pem").read_bytes()
+    assert made(tmp_path, **changes) == ["kafka1.pem"]
+    assert (tmp_path / "ca.pem").read_bytes() == before
+
+
+def test_a_new_authority_makes_all_certificates_again(tmp_path: Path) -> None:
+    made(tmp_path)
+    (tmp_path / "ca.pem").unlink()
+    done = order(tmp_path)
+    assert done.returncode == 1
+    assert "ca.pem is missing beside the other" in done.stderr
+    (tmp_path / "ca.key").unlink()
+    assert made(tmp_path) == ["ca.key", "ca.pem", "kafka1.pem"]
+
+
+def test_an_authority_that_ends_too_soon_is_said(tmp_path: Path) -> None:
+    made(tmp_path)
+    done = order(tmp_path, days=4000)
+    assert "the authority ends on" in done.stderr
+    assert "security_ca_pem" in done.stderr
+    certificate = x509.load_pem_x509_certificate((tmp_path / "kafka1.pem").read_bytes())
+    left = certificate.not_valid_after_utc - datetime.datetime.now(datetime.timezone.utc)
+    assert datetime.timedelta(days=364) < left <= datetime.timedelta(days=365)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {**HOST, "file": "../../etc/passwd"},
+        {**HOST, "file": "a\nb"},
+        {**HOST, "names": ["kafka 1"]},
+        {**HOST, "names": ["$(id)"]},
+        {**HOST, "names": ["a\nb"]},
+        {**HOST, "common_name": "x" * 65},
+    ],
+)
+def test_names_that_are_none_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    done = order(tmp_path / "security", certificates=[wrong])
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.rglob("*.pem")] in ([], ["ca.pem"])
+
+
+def apply(tmp_path: Path, tasks_from: str = "main", *flags: str, **variables: Any) -> Any:
+    home = tmp_path / "home"
+    (home / "config").mkdir(parents=True, exist_ok=True)
+    given = {
+        "cluster_security": "tls_scram",
+        "kafka_home": str(home),
+        "kafka_service_manager": "process",
+        "security_controller_directory": str(tmp_path / "controller"),
+        "security_service": "broker",
+        **variables,
+    }
+    return apply_role("security", tmp_path, {"kafka1": {"kafka_address": "192.0.2.1"}}, *flags, tasks_from=tasks_from, **given)
+
+
+def test_no_secret_is_shown_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    password = 'quo"ted \\ {{ 7*7 }} $(id)'
+    first = apply(tmp_path, "main", "--diff", "-v", security_broker_password={"__ansible_unsafe": password})
+    assert first.status == 0, first.output
+    made_password = (tmp_path / "controller" / "passwords" / "admin").read_text()
+    assert password not in first.output
+    assert made_password not in first.output
+    assert "PRIVATE KEY" not in first.output
+    jaas = (tmp_path / "home" / "config" / "security" / "broker.jaas").read_text()
+    assert 'password="quo\\"ted \\\\ {{ 7*7 }} $(id)";' in jaas
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "home" / "config" / "security").iterdir()}
+    assert modes == {
+        "broker.pem": 0o640,
+        "broker.jaas": 0o640,
+        "ca.pem": 0o644,
+        "client.properties": 0o600,
+        "zookeeper-tls.properties": 0o644,
+    }
+    again = apply(tmp_path, "main", security_broker_password={"__ansible_unsafe": password})
+    assert (again.status, again.changed) == (0, 0), again.output
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"cluster_security": "tls"}, "security_mode must be one of: plaintext, tls_scram, mtls, got: tls"),
+        ({"security_broker_user": "admin"}, "security_broker_user"),
+        ({"security_admin_password": "short"}, "security_admin_password: will not do"),
+        ({"security_zookeeper_password": 'two\nlines"; };'}, "security_zookeeper_password: will not do"),
+        ({"security_ca_pem": "/nonexistent/ca.pem"}, "security_ca_pem: '/nonexistent/ca.pem' is no file on the controller"),
+        ({"kafka_home": "/opt/kafka 1"}, "kafka_home: '/opt/kafka 1' will not do"),
+        ({"kafka_home": "/opt/$(id)"}, "will not do"),
+    ],
+)
+def test_the_preflight_names_what_cannot_work(tmp_path: Path, variables: dict[str, Any], said: str) -> None:
+    done = apply(tmp_path, "preflight", **variables)
+    assert done.status != 0
+    assert said in done.output
+    assert "two" not in done.output.replace("two or", "") or "security_zookeeper_password" not in variables
+
+
+def test_a_broker_without_security_is_not_cut_off_at_once(tmp_path: Path) -> None:
+    config = tmp_path / "home" / "config"
+    config.mkdir(parents=True)
+    (config / "server.properties").write_text("listeners=PLAINTEXT://:9092\n")
+    done = apply(tmp_path, "preflight")
+    assert done.status != 0
+    assert "run playbooks/enable_security.yml" in done.output
+    assert apply(tmp_path, "preflight", cluster_security_step=1).status == 0
