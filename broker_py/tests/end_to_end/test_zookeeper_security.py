@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 
+from commitlog.coordination.kazoo_client import KazooCoordination
+from commitlog.coordination.zookeeper_security import ZooKeeperSecurity
+from commitlog.security.tls import client_context
 from tests import real_zookeeper
 from tests.end_to_end.cluster import BrokerProcess, wait_until
 from tests.real_zookeeper import ZooKeeperProcess, free_port
@@ -112,6 +116,42 @@ def test_a_broker_behind_tls_and_a_login_keeps_its_znodes(
 def _acl(client: KazooClient, path: str) -> list[tuple[str, str, int]]:
     acls, _ = client.get_acls(path)
     return sorted((one.id.scheme, one.id.id, one.perms) for one in acls if one.id.scheme != "x509")
+
+
+def test_znodes_of_a_time_without_security_are_taken_over(secure: SecureZooKeeper, tmp_path: Path) -> None:
+    """What zookeeper-security-migration.sh does; a second time there is nothing to do."""
+    stranger = KazooClient(f"{secure.process.connect_string}")
+    stranger.start()
+    root = f"/{tmp_path.name}"
+    for path in ("/config/users/alice", "/brokers/topics/t"):
+        stranger.create(root + path, b"{}", makepath=True)
+    stores = {"ssl.truststore.location": str(_pem(secure.ca)), "ssl.truststore.type": "PEM", **_keys(secure)}
+    context = client_context(stores.get, ["TLSv1.2"], [], check_host=True)
+    security = ZooKeeperSecurity(context, "kafka", "zk-secret", set_acl=True)
+
+    async def take_over() -> list[bool]:
+        coordination = KazooCoordination(f"127.0.0.1:{secure.tls_port}{root}", security=security)
+        await coordination.start()
+        try:
+            return [
+                await coordination.take_over(path) for path in ("/config/users/alice", "/brokers/topics/t")
+            ]
+        finally:
+            await coordination.close()
+
+    try:
+        assert asyncio.run(take_over()) == [True, True]
+        assert asyncio.run(take_over()) == [False, False]
+        assert _acl(stranger, f"{root}/brokers/topics/t") == [("sasl", "kafka", 31), ("world", "anyone", 1)]
+        with pytest.raises(NoAuthError):
+            stranger.get(f"{root}/config/users/alice")
+    finally:
+        stranger.stop()
+        stranger.close()
+
+
+def _keys(secure: SecureZooKeeper) -> dict[str, str]:
+    return {"ssl.keystore.location": str(secure.ca.issue("tool").pem), "ssl.keystore.type": "PEM"}
 
 
 def test_a_wrong_password_is_one_line(
