@@ -250,6 +250,26 @@ def test_kafka_finds_no_fault_in_indexes(tmp_path: Path) -> None:
     assert "out of order" not in said
 
 
+def test_kafka_reads_producer_snapshots_and_transaction_indexes(tmp_path: Path) -> None:
+    log = open_log(LocalDisk(), log_dir=str(tmp_path))
+    for producer in (6, 7):
+        data = batch(producer_id=producer, producer_epoch=0, base_sequence=0, is_transactional=True)
+        log.append_as_leader(data, 3)
+    abort = end_transaction_marker(
+        timestamp=NOW_MS, producer_id=6, producer_epoch=0, committed=False, coordinator_epoch=4
+    )
+    log.append_as_leader(abort, 3, origin="coordinator")
+    log.close()
+    directory = tmp_path / "t-0"
+    said = jvm.dump(directory / f"{3:020d}.snapshot", directory / f"{0:020d}.txnindex")
+    for entry in (
+        "producerId: 6 producerEpoch: 0 coordinatorEpoch: 4 currentTxnFirstOffset: OptionalLong.empty",
+        "producerId: 7 producerEpoch: 0 coordinatorEpoch: -1 currentTxnFirstOffset: OptionalLong[1]",
+        "version: 0 producerId: 6 firstOffset: 0 lastOffset: 2 lastStableOffset: 1",
+    ):
+        assert entry in said
+
+
 def test_kafka_takes_over_after_a_kill(tmp_path: Path) -> None:
     log = open_log(LocalDisk(), Settings(segment_bytes=5000), log_dir=str(tmp_path))
     for i in range(50):
