@@ -15,6 +15,9 @@ from tests.simulation.simulation import run_seed
 
 SEEDS = range(10)
 
+pytestmark = pytest.mark.timeout(900)
+"""A seed is seconds of work, but nothing here may depend on how busy the machine is."""
+
 FAILED_ONCE = {
     9: "connections were closed in the order of a set: the run was not the same twice",
     10: "connections were closed in the order of a set: the run was not the same twice",
