@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test packages sanity integration docs-site lint unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection molecule molecule-default torture torture-destroy soak wheel artifact build clean
+.PHONY: help venv cluster destroy test packages sanity integration docs-site lint audit unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection molecule molecule-default torture torture-destroy soak wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,6 +31,9 @@ lint: venv ## ruff, mypy, ansible-lint, yamllint
 	ruff check . && ruff format --check .
 	yamllint .
 	ansible-lint
+
+audit: venv ## bandit over what is shipped: .bandit.yaml says what is not asked for, and why
+	bandit -q -r -c .bandit.yaml broker_py/src plugins roles
 
 unit: packages ## the tests that need no hosts and start no brokers, on every core
 	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm --ignore tests/clients

@@ -57,10 +57,10 @@ def is_as_wanted(path, owner, group, mode):
 
 
 def digest(path):
-    """SHA-1 of a file, '' where it cannot be read."""
+    """SHA-1 of a file, which tells a changed one as Ansible does; '' where it cannot be read."""
     try:
         with open(path, "rb") as file:
-            return hashlib.sha1(file.read()).hexdigest()  # nosec B324 - tells changed files, as Ansible does
+            return hashlib.sha1(file.read()).hexdigest()  # nosec B324
     except OSError:
         return ""
 

@@ -78,7 +78,8 @@ def _read(url: str) -> bytes:
             with open(url2pathname(parts.path), "rb") as file:
                 data = file.read(MAX_JWKS_BYTES + 1)
         elif parts.scheme in ("http", "https"):
-            with urllib.request.urlopen(url, timeout=READ_TIMEOUT_S) as answer:  # nosec B310 - http(s) only
+            # The scheme is http or https.
+            with urllib.request.urlopen(url, timeout=READ_TIMEOUT_S) as answer:  # nosec B310
                 data = answer.read(MAX_JWKS_BYTES + 1)
         else:
             raise JwksError(f"{url}: must be a file://, http:// or https:// URL")

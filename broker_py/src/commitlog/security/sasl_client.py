@@ -169,7 +169,8 @@ def _fetch_token(url: str, options: Mapping[str, str]) -> str:
         request = urllib.request.Request(url, urllib.parse.urlencode(form).encode())
         request.add_header("Authorization", f"Basic {base64.b64encode(secret).decode()}")
         request.add_header("Accept", "application/json")
-        with urllib.request.urlopen(request, timeout=TOKEN_TIMEOUT_S) as answer:  # nosec B310 - http(s) only
+        # The scheme is http or https.
+        with urllib.request.urlopen(request, timeout=TOKEN_TIMEOUT_S) as answer:  # nosec B310
             token = json.loads(answer.read())["access_token"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConnectionError(f"no token from {url}: {type(error).__name__}") from None
