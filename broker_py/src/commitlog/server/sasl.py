@@ -97,6 +97,9 @@ class _Refused(Exception):
         self.response = response
 
 
+LINGER_S = 0.25
+
+
 class _LateRefusal:
     """A refusal that waits, so that guessing costs time (KIP-306)."""
 
@@ -108,7 +111,10 @@ class _LateRefusal:
         self._timer = loop.call_later(delay_ms / 1000, self.future.set_result, None)
 
     def response(self) -> Response | None:
-        asyncio.get_running_loop().call_soon(self._connection.close)
+        """A client that is told of the end together with the answer may look at the end first, and try again
+        and again: it has a moment to take the answer and to go by itself."""
+        self._connection.mute(2 * LINGER_S)
+        asyncio.get_running_loop().call_later(LINGER_S, self._connection.close)
         return self._refused.response
 
     def abandon(self) -> None:
