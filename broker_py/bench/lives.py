@@ -171,7 +171,7 @@ def compaction(bench: Bench, peer: Peer, factor: int) -> Figures:
     """A log of random keys, written while the cleaner is off; then the broker starts with it on."""
     with cluster(bench, peer, 1, log_cleaner_enable="false") as running:
         broker = running.cluster.brokers[0]
-        configs = {"cleanup.policy": "compact", "segment.bytes": str(SEGMENT_BYTES // 2)}
+        configs = {"cleanup.policy": "compact", "segment.bytes": str(int(SEGMENT_BYTES * bench.scale / 4))}
         create_topic(running, "compacted", 1, 1, configs)
         size = _fill_keys(bench, running, "compacted")
         broker.stop()
@@ -180,7 +180,7 @@ def compaction(bench: Bench, peer: Peer, factor: int) -> Figures:
         before = machine.cpu_seconds([broker.pid])
         started = time.perf_counter()
         checkpoint = broker.log_dir / "cleaner-offset-checkpoint"
-        wait_until(lambda: "compacted 0" in _text(checkpoint), "the cleaner to finish", 600)
+        wait_until(lambda: "compacted 0" in _text(checkpoint), "the cleaner to finish", 120)
         seconds = time.perf_counter() - started
         spent = machine.cpu_seconds([broker.pid]) - before
         return {"MB/s": size / 1e6 / seconds, "CPU-s/GB": spent / (size / 1e9)}
