@@ -82,8 +82,8 @@ bench-quick: bench-tools ## a tenth of it in minutes, its ratios beside those of
 bench-collection: venv ## how long cluster.yml and the topic modules take on 2, 4 and 6 hosts (docs/bench/collection.md)
 	@$(BIN)/python tests/timing/collection.py $(HOSTS)
 
-molecule: venv ## the cluster on hosts, created, changed and broken by Molecule, all scenarios; skipped aloud without a Docker engine
-	@$(BIN)/python vms/cluster.py molecule
+molecule: venv ## the cluster on hosts, created, changed and broken by Molecule, all scenarios (or SCENARIO=rolling,upgrade); skipped aloud without a Docker engine
+	@SCENARIO="$(SCENARIO)" $(BIN)/python vms/cluster.py molecule
 
 molecule-default: venv ## the scenario `default` only
 	@$(BIN)/python vms/cluster.py molecule-default

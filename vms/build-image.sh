@@ -3,6 +3,7 @@
 # Builds the image of a "VM" and prints its name. The name holds a digest of vms/image, so a changed image is another one and an unchanged
 # one is not built again.
 #   VM_BASE=auto|registry|mmdebstrap    where Debian 12 comes from; auto takes a registry that answers, else mmdebstrap
+# With the argument `installed` it is the image of a host that has the packages already.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -54,5 +55,14 @@ if ! have "$image"; then
     esac
     say "building $image from $base"
     DOCKER_BUILDKIT=0 docker build --build-arg BASE="$base" -t "$image" "$here/image" >&2
+fi
+
+if [ "${1:-}" = installed ]; then
+    installed=commitlog-vm-installed:$({ echo "$image" && cat "$here/image/Dockerfile.installed"; } | sha256sum | cut -c1-12)
+    if ! have "$installed"; then
+        say "building $installed"
+        DOCKER_BUILDKIT=0 docker build --build-arg BASE="$image" -t "$installed" -f "$here/image/Dockerfile.installed" "$here/image" >&2
+    fi
+    image=$installed
 fi
 echo "$image"

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from progress import StepFailedError, Steps
@@ -21,6 +22,8 @@ FAULTS_INVENTORY = ROOT / "molecule" / "faults" / "inventory"
 LOCAL_INVENTORY = ROOT / "inventories" / "local.yml"
 LOCAL_DIRECTORY = ROOT / ".cluster"
 LOGS = ROOT / ".cache" / "logs"
+# The scenario that proves the installation of packages; the others begin where that ends.
+FRESH = {"default"}
 KAFKA_JARS = ROOT / ".cache" / "kafka-jvm" / "libs"
 
 DOCKER_TEXT = """
@@ -77,8 +80,9 @@ def environment(**more: str) -> dict[str, str]:
     return {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "0", **colour, **more}
 
 
-def build_image(steps: Steps) -> str:
-    image = steps.run("The image of the hosts", [str(ROOT / "vms" / "build-image.sh")])
+def build_image(steps: Steps, kind: str = "") -> str:
+    """The image of a fresh host, or, with the kind `installed`, of one that has the packages already."""
+    image = steps.run(f"The image of the {kind or 'fresh'} hosts", [str(ROOT / "vms" / "build-image.sh"), kind])
     return image.splitlines()[-1]
 
 
@@ -105,7 +109,7 @@ def destroy_local() -> None:
 
 
 def remove_images() -> None:
-    for name in ("commitlog-vm", "commitlog-vm-base"):
+    for name in ("commitlog-vm-installed", "commitlog-vm", "commitlog-vm-base"):
         listed = subprocess.run(["docker", "image", "ls", "--quiet", name], capture_output=True, text=True, check=True)
         if images := list(dict.fromkeys(listed.stdout.split())):
             subprocess.run(["docker", "image", "rm", "--force", *images], check=False)
@@ -122,20 +126,39 @@ def destroy() -> None:
             remove_images()
 
 
-def molecule(only: str = "*") -> None:
-    scenarios = sorted(path.parent.name for path in ROOT.glob(f"molecule/{only}/molecule.yml"))
+def chosen_scenarios(only: str) -> list[str]:
+    """All, or those named, in the order in which they are named."""
+    known = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+    wanted = only.replace(",", " ").split() or known
+    if unknown := [name for name in wanted if name not in known]:
+        sys.exit(f"make: SCENARIO: '{unknown[0]}' is not known; allowed are {', '.join(known)}")
+    return wanted
+
+
+def molecule(only: str = "") -> None:
+    scenarios = chosen_scenarios(only or os.environ.get("SCENARIO", ""))
     if not docker_answers():
         print(f"SKIPPED: {len(scenarios)} Molecule scenario(s) ({', '.join(scenarios)}), since no Docker engine answers.")
         return
     if "apache" in scenarios and not any(KAFKA_JARS.glob("*.jar")):
         print("SKIPPED: the Molecule scenario apache, since Apache Kafka's jars are not here; get them: make jvm-libs")
         scenarios.remove("apache")
-    steps = Steps(1 + len(scenarios), LOGS / "molecule")
+    kinds = {scenario: "" if scenario in FRESH else "installed" for scenario in scenarios}
+    steps = Steps(len(set(kinds.values())) + len(scenarios), LOGS / "molecule")
     wide = {"COLUMNS": "200", **({} if sys.stdout.isatty() else {"NO_COLOR": "1"})}
-    image = build_image(steps)
+    images = {kind: build_image(steps, kind) for kind in dict.fromkeys(kinds.values())}
+    failed = []
     for scenario in scenarios:
         command = [str(BIN / "molecule"), "test", "--scenario-name", scenario]
-        steps.run(f"Molecule scenario {scenario}", command, show=True, environment={"VM_IMAGE": image, **wide})
+        image = {"VM_IMAGE": images[kinds[scenario]]}
+        started = time.monotonic()
+        try:
+            steps.run(f"Molecule scenario {scenario}", command, show=True, environment=image | wide)
+        except StepFailedError:
+            failed.append(scenario)
+        print(f"Molecule: {scenario} {'FAILED' if scenario in failed else 'passed'} after {time.monotonic() - started:.0f} s.")
+    if failed:
+        sys.exit(f"make: {len(failed)} of {len(scenarios)} Molecule scenario(s) failed: {', '.join(failed)}")
     print(f"Molecule: {len(scenarios)} scenario(s) passed in {steps.elapsed()} minutes.")
 
 
