@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test packages sanity integration docs-site lint audit unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection molecule molecule-default torture torture-destroy soak wheel artifact build clean
+.PHONY: help venv cluster destroy test packages sanity integration docs-site lint audit unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection simulate-mistakes molecule molecule-default torture torture-destroy soak wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,8 +65,11 @@ client-libs: venv ## fetch and build the clients of the matrix that are not in .
 clients: packages client-libs ## try every client against a cluster, and write the table of what each can do
 	cd broker_py && python -m tests.clients.matrix --write ../docs/client-matrix.md
 
-simulate: venv ## clusters in one process under faults by seeds (SEEDS=100, from SEED=0, JOBS=2 processes; docs/simulation.md)
-	cd broker_py && python -m tests.simulation.run --seeds $(or $(SEEDS),100) --first $(or $(SEED),0) --jobs $(or $(JOBS),1)
+simulate: venv ## clusters in one process under faults by seeds (SEEDS=100, from SEED=0, JOBS processes, else one for each processor; docs/simulation.md)
+	cd broker_py && python -m tests.simulation.run --seeds $(or $(SEEDS),100) --first $(or $(SEED),0) --jobs $(or $(JOBS),$(shell nproc))
+
+simulate-mistakes: venv ## plant known mistakes one at a time, and count in how many of SEEDS=10 each is found (docs/simulation.md)
+	cd broker_py && python -m tests.simulation.run --mistakes "$(MISTAKE)" --seeds $(or $(SEEDS),10) --first $(or $(SEED),0) --jobs $(or $(JOBS),$(shell nproc))
 
 BENCH := cd broker_py && python -m bench.run
 

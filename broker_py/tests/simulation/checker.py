@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from commitlog.coordination import paths
-from commitlog.coordination.client import Create, Op, OpResult, SetData
+from commitlog.coordination.client import Create, Delete, Op, OpResult, SetData
 from commitlog.coordination.documents import PartitionState, decode_controller_epoch
 from commitlog.records.batch import decode_records, iterate_headers
 from tests.simulation.network import LIFE
@@ -266,6 +266,8 @@ class Checker:
 
     def _written(self, session_id: int, ops: Sequence[Op], results: Sequence[OpResult]) -> None:
         for op in ops:
+            if isinstance(op, Delete) and op.path.rpartition("/")[0] == paths.BROKER_TOPICS:
+                self._forget(op.path.rpartition("/")[2])
             if not isinstance(op, Create | SetData):
                 continue
             if op.path == paths.CONTROLLER_EPOCH:
@@ -273,6 +275,13 @@ class Checker:
             elif op.path.startswith(paths.BROKER_TOPICS) and op.path.endswith("/state"):
                 topic, index = op.path.split("/")[3], int(op.path.split("/")[5])
                 self._state_written((topic, index), session_id, op.data or b"")
+
+    def _forget(self, topic: str) -> None:
+        """It has been deleted. A request that was long on its way may create one of that name anew."""
+        self._states = {key: state for key, state in self._states.items() if key[0] != topic}
+        self._committed = {key: log for key, log in self._committed.items() if key[0] != topic}
+        self._leaders = {term: leader for term, leader in self._leaders.items() if term[0][0] != topic}
+        self._watermarks = {term: offset for term, offset in self._watermarks.items() if term[2][0] != topic}
 
     def _state_written(self, key: Key, session_id: int, data: bytes) -> None:
         state = PartitionState.decode(*key, data)

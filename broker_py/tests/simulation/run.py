@@ -116,16 +116,16 @@ def run_mistakes(words: str, first: int, count: int, jobs: int = 1) -> int:
     missed = False
     seeds = range(first, first + count)
     print("| Planted mistake | Found in | First seed | As |\n|---|---|---|---|", flush=True)
-    for name in MISTAKES:
-        if words not in name:
-            continue
-        with _workers(jobs) as run_each:
+    with _workers(jobs) as run_each:
+        for name in MISTAKES:
+            if words not in name:
+                continue
             outcomes = list(run_each(partial(_run_with, name), seeds))
-        found = [outcome for outcome in outcomes if outcome.violation is not None]
-        missed = missed or not found
-        example = (found[0].violation or "").splitlines()[0][:90] if found else ""
-        where = str(found[0].seed) if found else "never"
-        print(f"| {name} | {len(found)} of {count} | {where} | {example} |", flush=True)
+            found = [outcome for outcome in outcomes if outcome.violation is not None]
+            missed = missed or not found
+            example = (found[0].violation or "").splitlines()[0][:90] if found else ""
+            where = str(found[0].seed) if found else "never"
+            print(f"| {name} | {len(found)} of {count} | {where} | {example} |", flush=True)
     return int(missed)
 
 

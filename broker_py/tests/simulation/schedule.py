@@ -63,6 +63,7 @@ class Schedule:
             (1, self._kill_everything),
             (1, self._zookeeper_away),
             (2, self._depose_controller),
+            (5, self._depose_the_busy),
             (3, self._lag),
             (2, self._disk_fails),
             (5, self._die_at_a_step),
@@ -433,3 +434,31 @@ class Schedule:
         if self._controller() is not None:
             self._note("delete /controller")
             self._cluster.ensemble.delete(paths.CONTROLLER)
+
+    async def _depose_the_busy(self) -> None:
+        """Another controller is elected while the old one, which is behind, is in the midst of its work: what
+        it still writes must be refused, and what it has sent arrives after its successor's requests."""
+        brokers = self._cluster.brokers
+        elected = self._controller()
+        free = [one for one in brokers.values() if one.serving and one.id not in self._suspects]
+        others = [one for one in free if one.id != elected]
+        if len(others) < 2 or len(others) == len(free):
+            return
+        assert elected is not None
+        old, bounced, deaf = brokers[elected], *self._rng.sample(others, 2)
+        self._suspects.add(old.id)
+        seconds = self._rng.choice((0.1, 0.2, 0.4))
+        self._note(f"{old} hears from ZooKeeper {seconds} s late; cut {old} -> {deaf}")
+        self._cluster.ensemble.lag(old.host.name, seconds)
+        self._network.cut(old.host, deaf.host, one_way=True)
+        if bounced.coordination is not None:
+            self._note(f"expire the session of {bounced}")
+            self._cluster.ensemble.expire(bounced.coordination.session_id)
+        await self._wait(seconds, 5 * seconds)
+        await self._depose_controller()
+        await self._wait(0.1, 0.9)
+        self._note(f"{old} hears from ZooKeeper in time; heal {old} -> {deaf}")
+        self._network.heal(old.host, deaf.host)
+        await self._wait(0, seconds)
+        self._cluster.ensemble.lag(old.host.name, 0)
+        self._suspects.discard(old.id)

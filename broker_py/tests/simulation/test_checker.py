@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from commitlog.coordination import paths
+from commitlog.coordination.client import Create, Delete, Op, SetData
+from commitlog.coordination.documents import PartitionState, encode_controller_epoch
 from commitlog.records.batch import build_batch
 from commitlog.records.control import end_transaction_marker
-from tests.simulation.checker import CommittedLog, Violation
+from tests.simulation.checker import Checker, CommittedLog, Violation
 from tests.simulation.groups import Commits, GroupRecord
 from tests.simulation.transactions import Fate, Ledger, Transaction, check_transactions, visible
+from tests.simulation.workload import History
 
 KEY = ("orders", 0)
 
@@ -34,6 +41,31 @@ def marker(offset: int, producer_id: int, *, committed: bool) -> bytearray:
     )
     made[:8] = offset.to_bytes(8, "big")
     return made
+
+
+class TestWritesToZooKeeper:
+    SESSION = 7
+
+    def write(self, *ops: Op) -> Violation | None:
+        cluster: Any = SimpleNamespace(ensemble=SimpleNamespace(observers=[]))
+        checker = Checker(cluster, History("orders", 1))
+        for op in (SetData(paths.CONTROLLER_EPOCH, encode_controller_epoch(1)), *ops):
+            cluster.ensemble.observers[0](self.SESSION, [op], [None])
+        return checker._violation
+
+    def state(self, leader: int, leader_epoch: int, controller_epoch: int = 1) -> Create:
+        state = PartitionState(leader, leader_epoch, (leader,), controller_epoch)
+        return Create(paths.partition_state("orders", 0), state.encode())
+
+    def test_leader_epochs_do_not_go_back(self) -> None:
+        assert "follows" in str(self.write(self.state(1, 3), self.state(2, 0)))
+
+    def test_a_topic_that_is_created_anew_has_a_history_of_its_own(self) -> None:
+        """As when a CreateTopics waited in a broker for ZooKeeper until the topic was deleted."""
+        assert self.write(self.state(1, 3), Delete(paths.topic("orders")), self.state(2, 0)) is None
+
+    def test_only_who_was_elected_last_writes(self) -> None:
+        assert "elected is (7, 1)" in str(self.write(self.state(1, 0, controller_epoch=0)))
 
 
 class TestCommittedLog:
