@@ -86,7 +86,7 @@ def handle(
             wanted.append(partition)
     throttled = replica_id < 0 and context.started > 0 and services.quotas.active
     respond = _responder(services, context, session, wanted, refused, throttled, replica_id >= 0)
-    if not wanted:
+    if not wanted and (refused or session.follower_session is None):
         return respond([])
     max_bytes = min(request.max_bytes, services.config.fetch_max_bytes)
     if throttled and (limit := fetch_limit(services.quotas, context)) is not None:
@@ -100,7 +100,7 @@ def handle(
         isolation=FetchIsolation.of(replica_id, request.isolation_level),
         rack=request.rack_id,
     )
-    outcome = services.replicas.fetch(params, wanted)
+    outcome = services.replicas.fetch(params, wanted, session.follower_session)
     return respond(outcome) if isinstance(outcome, list) else outcome.then(respond)
 
 

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from commitlog.replication.metadata_cache import ZERO_UUID
 from commitlog.replication.preferred_replica import preferred_read_replica
@@ -113,22 +113,64 @@ class FetchResult:
         )
 
 
+class FollowerSession(Protocol):
+    """What a fetch needs of the session of a follower (fetch_session.FetchSession)."""
+
+    parked: DelayedFetch | None
+    """The session's fetch that waits."""
+
+    def told(self, request: FetchPartition) -> tuple[int, int]:
+        """(high watermark, log start offset) that the follower knows."""
+
+    def rest(self, request: FetchPartition, partition: Partition) -> None:
+        """There is nothing to tell of the partition: do not ask for it again until it moves."""
+
+
 Find = Callable[[str, int], "Partition"]
 
 
 def fetch(
-    find: Find, params: FetchParams, requests: Sequence[FetchPartition]
+    find: Find, params: FetchParams, requests: list[FetchPartition], session: FollowerSession | None
 ) -> list[FetchResult] | DelayedFetch:
     """Read now; a DelayedFetch when there is less than min_bytes and the fetcher is willing to wait."""
     results = read_all(find, params, requests, note_follower=True)
+    if session is not None:
+        _let_rest(find, params.replica_id, session, requests, results)
     size = 0
     for result in results:
         if result.is_final:
             return results
         size += result.size
-    if params.max_wait_ms <= 0 or not requests or size >= params.min_bytes:
+    if params.max_wait_ms <= 0 or not (requests or session) or size >= params.min_bytes:
         return results
-    return DelayedFetch(asyncio.get_running_loop(), find, params, requests, results)
+    return DelayedFetch(asyncio.get_running_loop(), find, params, requests, results, session)
+
+
+def _let_rest(
+    find: Find,
+    replica_id: int,
+    session: FollowerSession,
+    requests: list[FetchPartition],
+    results: list[FetchResult],
+) -> None:
+    """Take out the partitions of which the follower has and knows everything, as it does of most.
+
+    A follower that is not in the ISR is looked at with each of its fetches, as each may let it in.
+    """
+    for index in range(len(requests) - 1, -1, -1):
+        request, result = requests[index], results[index]
+        if result.size or result.is_final:
+            continue
+        partition = find(request.topic, request.partition)
+        log = partition.log
+        if (
+            log is not None
+            and request.fetch_offset == log.log_end_offset
+            and session.told(request) == (log.high_watermark, log.log_start_offset)
+            and replica_id in partition.isr
+        ):
+            session.rest(request, partition)
+            del requests[index], results[index]
 
 
 def read_all(
@@ -242,23 +284,35 @@ class DelayedFetch(DelayedOperation[list[FetchResult]]):
         loop: asyncio.AbstractEventLoop,
         find: Find,
         params: FetchParams,
-        requests: Sequence[FetchPartition],
+        requests: list[FetchPartition],
         results: Sequence[FetchResult],
+        session: FollowerSession | None,
     ) -> None:
         super().__init__(loop, params.max_wait_ms)
         self._find = find
         self._params = params
         self._requests = requests
+        self._session = session
         # Two entries of one partition in a request: the first stands for both.
         self._parked: dict[Partition, tuple[FetchPartition, int]] = {}
         for request, result in zip(requests, results, strict=True):
-            self._parked.setdefault(find(request.topic, request.partition), (request, result.high_watermark))
+            known = result.high_watermark if session is None else session.told(request)[0]
+            self._parked.setdefault(find(request.topic, request.partition), (request, known))
         self._lingering = False
+        if session is not None:
+            session.parked = self
         self.watch(partition.waiting.fetches for partition in self._parked)
         if params.is_from_follower:
             # This very fetch may have moved the high watermark, after it was read for the answer.
             for partition in self._parked:
                 self._linger_for_high_watermark(partition)
+
+    def join(self, request: FetchPartition, partition: Partition, known_high_watermark: int) -> None:
+        """A partition of the session that rested has moved: look at it too."""
+        if not self.done() and partition not in self._parked:
+            self._requests.append(request)
+            self._parked[partition] = request, known_high_watermark
+            self.watch((partition.waiting.fetches,))
 
     def check(self, partition: Partition) -> None:
         parked = self._parked.get(partition)
@@ -282,6 +336,11 @@ class DelayedFetch(DelayedOperation[list[FetchResult]]):
 
     def force_complete(self) -> None:
         self._finish(read_all(self._find, self._params, self._requests, note_follower=False))
+
+    def _leave(self) -> None:
+        super()._leave()
+        if self._session is not None and self._session.parked is self:
+            self._session.parked = None
 
     def _has_min_bytes(self) -> bool:
         size = 0

@@ -12,15 +12,21 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from commitlog.replication.fetch import FetchPartition, FetchResult
+from commitlog.replication.fetch import DelayedFetch, FetchPartition, FetchResult
 from commitlog.replication.metadata_cache import ZERO_UUID
 from commitlog.wire.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from commitlog.replication.partition import Partition
 
 INVALID_SESSION_ID = 0
 INITIAL_EPOCH = 0
 FINAL_EPOCH = -1
 _MAX_INT = 2**31 - 1
+_SWEEP_MS = 500
+"""How often all of a follower's partitions are looked at, whether they have moved or not."""
 
 Key = tuple[bytes | str, int]
 Answer = tuple[FetchPartition, FetchResult]
@@ -41,10 +47,12 @@ def _key(topic: str, topic_id: bytes, partition: int) -> Key:
 class _CachedPartition:
     """One partition of a session: the last request for it, and what its fetcher has been told."""
 
-    __slots__ = ("high_watermark", "log_start_offset", "request")
+    __slots__ = ("high_watermark", "log_start_offset", "request", "resting")
 
     def __init__(self, request: FetchPartition) -> None:
         self.request = request
+        self.resting: Partition | None = None
+        """Where this rests: there is nothing to tell until it moves."""
         self.high_watermark = -1
         self.log_start_offset = -1
 
@@ -67,9 +75,27 @@ class _CachedPartition:
 
 
 class FetchSession:
-    """What one fetcher asks, from request to request."""
+    """What one fetcher asks, from request to request.
 
-    __slots__ = ("created_ms", "epoch", "id", "last_used_ms", "partitions", "privileged", "uses_topic_ids")
+    Of a follower's session only those partitions are looked at that have moved since the follower was told
+    everything of them, as a broker follows thousands and few of them are written to at any time. All are
+    looked at every half second: then whatever moves a partition without a word is seen, too, and the leader
+    knows that the follower keeps up with all of them. That is as late as a follower hears of such things that
+    waits for records (replica.fetch.wait.max.ms).
+    """
+
+    __slots__ = (
+        "_active",
+        "_swept_ms",
+        "created_ms",
+        "epoch",
+        "id",
+        "last_used_ms",
+        "parked",
+        "partitions",
+        "privileged",
+        "uses_topic_ids",
+    )
 
     def __init__(self, session_id: int, privileged: bool, uses_topic_ids: bool, now_ms: int) -> None:
         self.id = session_id
@@ -81,6 +107,9 @@ class FetchSession:
         # The order in which partitions are read: those that gave data go to the end, so that all get their
         # turn.
         self.partitions: dict[Key, _CachedPartition] = {}
+        self._active: dict[Key, _CachedPartition] = {}
+        self._swept_ms = now_ms
+        self.parked: DelayedFetch | None = None
 
     @property
     def rank(self) -> tuple[bool, int, int]:
@@ -92,11 +121,64 @@ class FetchSession:
             key = _key(request.topic, request.topic_id, request.partition)
             cached = self.partitions.get(key)
             if cached is None:
-                self.partitions[key] = _CachedPartition(request)
+                self.partitions[key] = self._active[key] = _CachedPartition(request)
             else:
                 cached.request = request
+                if cached.resting is not None:
+                    self._end_rest(key, cached)
         for key in forgotten:
-            self.partitions.pop(key, None)
+            cached = self.partitions.get(key)
+            if cached is not None:
+                self._end_rest(key, cached)
+                del self.partitions[key], self._active[key]
+
+    def to_look_at(self, now_ms: int) -> list[FetchPartition]:
+        """What of the session is to be read, in the order in which it is to be read."""
+        if now_ms - self._swept_ms >= _SWEEP_MS:
+            self._swept_ms = now_ms
+            self.end_rests()
+        return [cached.request for cached in self._active.values()]
+
+    def to_end(self, key: Key) -> None:
+        """It gave data: others come first the next time."""
+        self.partitions[key] = self.partitions.pop(key)
+        if key in self._active:
+            self._active[key] = self._active.pop(key)
+
+    # --- partitions that rest (fetch.FollowerSession) -------------------------------------------------------
+
+    def told(self, request: FetchPartition) -> tuple[int, int]:
+        cached = self.partitions.get(_key(request.topic, request.topic_id, request.partition))
+        return (-1, -1) if cached is None else (cached.high_watermark, cached.log_start_offset)
+
+    def rest(self, request: FetchPartition, partition: Partition) -> None:
+        key = _key(request.topic, request.topic_id, request.partition)
+        cached = self.partitions.get(key)
+        if cached is not None:
+            cached.resting = partition
+            self._active.pop(key, None)
+            partition.waiting.sleepers[self] = None
+
+    def moved(self, partition: Partition) -> None:
+        for key in ((partition.topic_id, partition.partition), (partition.topic, partition.partition)):
+            cached = self.partitions.get(key)
+            if cached is not None and cached.resting is partition:
+                self._end_rest(key, cached)
+                if self.parked is not None:
+                    self.parked.join(cached.request, partition, cached.high_watermark)
+
+    def end_rests(self) -> None:
+        """Look at everything again; what ends a session calls it, so that nobody wakes the dead."""
+        for key, cached in self.partitions.items():
+            if cached.resting is not None:
+                self._end_rest(key, cached)
+        self._active = dict(self.partitions)
+
+    def _end_rest(self, key: Key, cached: _CachedPartition) -> None:
+        partition, cached.resting = cached.resting, None
+        if partition is not None:
+            partition.waiting.sleepers.pop(self, None)
+        self._active[key] = cached
 
 
 @dataclass(slots=True)
@@ -112,6 +194,8 @@ class FetchContext:
     """One fetch request as its session sees it: this class itself is a fetch without a session."""
 
     error = ErrorCode.NONE
+    follower_session: FetchSession | None = None
+    """Where partitions may rest of which there is nothing to tell; it has more than `partitions` answers."""
 
     def __init__(self, requests: Sequence[FetchPartition]) -> None:
         self._requests = requests
@@ -174,21 +258,23 @@ class _FullContext(FetchContext):
 class _IncrementalContext(FetchContext):
     """A fetch within a session."""
 
-    def __init__(self, session: FetchSession, request_epoch: int, topic_name: TopicName) -> None:
-        super().__init__(())
-        self._session = session
-        self._expected_epoch = next_epoch(request_epoch)
-        self._topic_name = topic_name
-
-    def partitions(self) -> Sequence[FetchPartition]:
-        requests = []
-        for cached in self._session.partitions.values():
-            request = cached.request
+    def __init__(
+        self,
+        session: FetchSession,
+        request_epoch: int,
+        requests: Sequence[FetchPartition],
+        topic_name: TopicName,
+        *,
+        from_follower: bool,
+    ) -> None:
+        for request in requests:
             if not request.topic:
                 # A topic id that was unknown when it was asked for first may have become known.
-                request.topic = self._topic_name(request.topic_id) or ""
-            requests.append(request)
-        return requests
+                request.topic = topic_name(request.topic_id) or ""
+        super().__init__(requests)
+        self._session = session
+        self.follower_session = session if from_follower else None
+        self._expected_epoch = next_epoch(request_epoch)
 
     def select(self, answers: Sequence[Answer]) -> Selected:
         session = self._session
@@ -203,7 +289,7 @@ class _IncrementalContext(FetchContext):
             if cached.note(result):
                 selected.append((request, result))
                 if result.size > 0:
-                    session.partitions[key] = session.partitions.pop(key)
+                    session.to_end(key)
         return Selected(session.id, selected)
 
     def throttled(self) -> Selected:
@@ -251,7 +337,7 @@ class FetchSessionCache:
         """How to take a request (Kafka's FetchManager.newContext)."""
         if epoch in (INITIAL_EPOCH, FINAL_EPOCH):
             # A full request ends the session that it names.
-            self._sessions.pop(session_id, None)
+            self._end(session_id)
             if epoch == FINAL_EPOCH:
                 return FetchContext(requests)
             return _FullContext(self, requests, privileged=from_follower, uses_topic_ids=version >= 13)
@@ -264,11 +350,21 @@ class FetchSessionCache:
             return _ErrorContext(ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
         session.update(requests, forgotten)
         if not session.partitions:
-            del self._sessions[session_id]
+            self._end(session_id)
             return FetchContext(requests)
         self._touch(session)
         session.epoch = next_epoch(session.epoch)
-        return _IncrementalContext(session, epoch, topic_name)
+        is_follower = from_follower and session.privileged
+        if is_follower:
+            to_look_at = session.to_look_at(session.last_used_ms)
+        else:
+            to_look_at = [cached.request for cached in session.partitions.values()]
+        return _IncrementalContext(session, epoch, to_look_at, topic_name, from_follower=is_follower)
+
+    def _end(self, session_id: int) -> None:
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            session.end_rests()
 
     def create(self, size: int, *, privileged: bool, uses_topic_ids: bool) -> FetchSession | None:
         """A new session, None when there is no room and nothing worth less than it."""
@@ -291,7 +387,7 @@ class FetchSessionCache:
         if oldest is None:
             return False
         if now_ms - oldest.last_used_ms > self._eviction_ms:
-            del self._sessions[oldest.id]
+            self._end(oldest.id)
             return True
         # A young session is safe from its equals, so that they do not evict each other in turn.
         privileged = rank[0]
@@ -306,5 +402,5 @@ class FetchSessionCache:
         cheapest = min(candidates, key=lambda session: session.rank)
         if rank < cheapest.rank:
             return False
-        del self._sessions[cheapest.id]
+        self._end(cheapest.id)
         return True

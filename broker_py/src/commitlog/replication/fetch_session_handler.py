@@ -30,6 +30,8 @@ class FetchPlan:
     to_send: Mapping[TopicPartition, FetchPartition]
     to_forget: Collection[FetchPartition]
     session: Mapping[TopicPartition, FetchPartition]
+    topic_names: Mapping[bytes, str]
+    """By topic id, of all that is in the session."""
     can_use_topic_ids: bool
 
 
@@ -41,13 +43,16 @@ class FetchSessionHandler:
         self._session_id = INVALID_SESSION_ID
         self._epoch = INITIAL_EPOCH
         self._session: dict[TopicPartition, FetchPartition] = {}
+        self._topic_names: dict[bytes, str] = {}
+        self._can_use_topic_ids = False
 
     def plan(self, wanted: Mapping[TopicPartition, FetchPartition]) -> FetchPlan:
         """The next request, for exactly the partitions wanted."""
-        can_use_topic_ids = all(request.topic_id != ZERO_UUID for request in wanted.values())
+        self._topic_names = {request.topic_id: request.topic for request in wanted.values()}
+        self._can_use_topic_ids = can_use_topic_ids = ZERO_UUID not in self._topic_names
         if self._epoch in (INITIAL_EPOCH, FINAL_EPOCH):
             self._session = dict(wanted)
-            return FetchPlan(self._session_id, self._epoch, wanted, (), self._session, can_use_topic_ids)
+            return self._plan(wanted, (), can_use_topic_ids)
         to_send = {}
         to_forget = []
         for key, previous in list(self._session.items()):
@@ -64,7 +69,33 @@ class FetchSessionHandler:
         for key, request in wanted.items():
             if key not in self._session:
                 self._session[key] = to_send[key] = request
-        return FetchPlan(self._session_id, self._epoch, to_send, to_forget, self._session, can_use_topic_ids)
+        return self._plan(to_send, to_forget, can_use_topic_ids)
+
+    def plan_advanced(self, advanced: Mapping[TopicPartition, FetchPartition]) -> FetchPlan | None:
+        """The next request, where all that was wanted the last time is wanted again and only these may have
+        changed, but for their topic ids. None when the session has to begin anew: then `plan` is needed."""
+        if self._epoch in (INITIAL_EPOCH, FINAL_EPOCH):
+            return None
+        session = self._session
+        to_send = {key: request for key, request in advanced.items() if request != session[key]}
+        session.update(to_send)
+        return self._plan(to_send, (), self._can_use_topic_ids)
+
+    def _plan(
+        self,
+        to_send: Mapping[TopicPartition, FetchPartition],
+        to_forget: Collection[FetchPartition],
+        can_use_topic_ids: bool,
+    ) -> FetchPlan:
+        return FetchPlan(
+            self._session_id,
+            self._epoch,
+            to_send,
+            to_forget,
+            self._session,
+            self._topic_names,
+            can_use_topic_ids,
+        )
 
     def answered(self, error: ErrorCode, session_id: int, partitions: Collection[TopicPartition]) -> bool:
         """Note an answer; False when its partitions must not be used."""

@@ -55,11 +55,18 @@ class FetchState:
 
 
 class FetchStates:
-    """The partitions of one fetcher, in the order in which they are asked for."""
+    """The partitions of one fetcher, in the order in which they are asked for.
+
+    Most rounds change nothing but the offsets of the few partitions that had records: while that is so, the
+    states are settled, and nobody needs to look at all of them.
+    """
 
     def __init__(self) -> None:
         self._states: dict[TopicPartition, FetchState] = {}
         self._changed = asyncio.Event()
+        self._advanced: dict[TopicPartition, None] = {}
+        self.settled = False
+        """All are being fetched, and none but those `take_advanced` answers has changed since `settle`."""
 
     def __len__(self) -> int:
         return len(self._states)
@@ -72,15 +79,35 @@ class FetchStates:
 
     def put(self, key: TopicPartition, state: FetchState) -> None:
         self._states[key] = state
+        self.unsettle()
         self._changed.set()
 
     def remove(self, keys: Iterable[TopicPartition]) -> None:
         for key in keys:
-            self._states.pop(key, None)
+            if self._states.pop(key, None) is not None:
+                self.unsettle()
         self._changed.set()
 
     def clear(self) -> None:
         self._states.clear()
+        self.unsettle()
+
+    def advanced(self, key: TopicPartition) -> None:
+        """What is asked of the partition is no more what was asked the last time."""
+        self._advanced[key] = None
+
+    def take_advanced(self) -> dict[TopicPartition, FetchState]:
+        advanced, self._advanced = self._advanced, {}
+        return {key: self._states[key] for key in advanced}
+
+    def unsettle(self) -> None:
+        self.settled = False
+
+    def settle(self) -> None:
+        """All that may be fetched now was asked for."""
+        self._advanced.clear()
+        now = asyncio.get_running_loop().time()
+        self.settled = all(not state.truncating and state.ready_at <= now for state in self._states.values())
 
     def to_end(self, key: TopicPartition) -> None:
         """Those that had data go to the end of the line, so that all get their turn."""
@@ -92,6 +119,7 @@ class FetchStates:
         for key in list(keys):
             state = self._states.pop(key, None)
             if state is not None:
+                self.unsettle()
                 state.ready_at = ready_at
                 self._states[key] = state
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from commitlog.replication.fetch import FetchPartition
-from commitlog.replication.fetch_session_handler import TopicPartition
+from commitlog.replication.fetch_session_handler import FetchPlan, TopicPartition
 from commitlog.replication.fetch_states import FetchState, FetchStates
 from commitlog.replication.leader_endpoint import EpochQuery, LeaderEndpoint
 from commitlog.replication.truncation import truncation_offset
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from commitlog.wire.messages.fetch_response import PartitionData
 
 logger = logging.getLogger("commitlog.replication.fetcher")
+
+_SWEEP_S = 0.5
+"""How often all partitions are looked at, whether they have changed or not."""
 
 # The leader does not know yet what this follower knows, or the other way round; metadata will settle it.
 _TRANSIENT = frozenset(
@@ -60,6 +63,7 @@ class Fetcher:
         self._on_high_watermark = on_high_watermark
         self._quota = quota
         self._states = FetchStates()
+        self._swept_at = 0.0
         self.bytes_fetched = 0
         self.requests_sent = 0
         self.failed = 0
@@ -97,6 +101,7 @@ class Fetcher:
         state = self._states.get(key)
         if state is not None:
             state.topic_id = topic_id
+            self._states.unsettle()
 
     def stop(self) -> asyncio.Task[None] | None:
         """Stop at once; the task is answered so that it can be awaited."""
@@ -137,6 +142,8 @@ class Fetcher:
     # --- truncating before the first fetch ------------------------------------------------------------------
 
     async def _truncate(self) -> None:
+        if self._states.settled:
+            return
         version = self.leader.version
         queries = []
         for key, state in self._states.ready(truncating=True).items():
@@ -216,6 +223,7 @@ class Fetcher:
             self._fail(key)
             return
         by_fetch = self.leader.version.truncation_on_fetch
+        self._states.unsettle()
         state.restart(offset, truncation_on_fetch=by_fetch)
         state.truncating = not (by_fetch or complete)
         self._on_high_watermark(state.partition)
@@ -223,8 +231,7 @@ class Fetcher:
     # --- fetching -------------------------------------------------------------------------------------------
 
     async def _fetch(self) -> None:
-        wanted = self._wanted()
-        plan = self.leader.plan(wanted)
+        plan = self._plan()
         if not plan.session and not plan.to_forget:
             await self._states.wait()
             return
@@ -253,8 +260,36 @@ class Fetcher:
             ):
                 await self._process(key, state, request, data)
 
+    def _plan(self) -> FetchPlan:
+        """The next request. All partitions are looked at only when something else than a fetch has changed
+        one, and now and then: what retention has done to the logs here is told to the leader, too."""
+        now = asyncio.get_running_loop().time()
+        if self._states.settled and now < self._swept_at + _SWEEP_S and self._quota.limit is None:
+            advanced = {
+                key: self._request(key, state, state.partition.log.log_start_offset)
+                for key, state in self._states.take_advanced().items()
+                if state.partition.log is not None
+            }
+            plan = self.leader.plan_advanced(advanced)
+            if plan is not None:
+                return plan
+        self._swept_at = now
+        plan = self.leader.plan(self._wanted())
+        self._states.settle()
+        return plan
+
+    def _request(self, key: TopicPartition, state: FetchState, log_start_offset: int) -> FetchPartition:
+        return FetchPartition(
+            *key,
+            state.topic_id,
+            state.fetch_offset,
+            self._config.replica_fetch_max_bytes,
+            log_start_offset,
+            state.leader_epoch,
+            state.last_fetched_epoch,
+        )
+
     def _wanted(self) -> Mapping[TopicPartition, FetchPartition]:
-        max_bytes = self._config.replica_fetch_max_bytes
         exceeded = self._quota.is_exceeded
         wanted = {}
         held_back = []
@@ -267,15 +302,7 @@ class Fetcher:
             if exceeded and not state.is_in_sync and state.partition.is_throttled_follower:
                 held_back.append(key)
                 continue
-            wanted[key] = FetchPartition(
-                *key,
-                state.topic_id,
-                state.fetch_offset,
-                max_bytes,
-                log.log_start_offset,
-                state.leader_epoch,
-                state.last_fetched_epoch,
-            )
+            wanted[key] = self._request(key, state, log.log_start_offset)
         self._delay(held_back)
         return wanted
 
@@ -332,6 +359,7 @@ class Fetcher:
                     if info.leader_epoch >= 0 and self.leader.version.truncation_on_fetch:
                         state.last_fetched_epoch = info.leader_epoch
                     self._states.to_end(key)
+                    self._states.advanced(key)
             state.lag = max(0, data.high_watermark - state.fetch_offset)
             old_high_watermark = log.high_watermark
             if log.update_high_watermark(data.high_watermark) != old_high_watermark:
@@ -340,6 +368,7 @@ class Fetcher:
                 log.maybe_increment_log_start_offset(
                     min(data.log_start_offset, log.high_watermark), "leader offset increment"
                 )
+                self._states.advanced(key)
         except KafkaError as error:
             self._append_failed(key, state, error)
 
@@ -422,6 +451,8 @@ class Fetcher:
                 leader_start,
             )
             log.truncate_fully_and_start_at(leader_start)
+            self._states.unsettle()
             state.restart(leader_start, truncation_on_fetch=by_fetch)
         else:
+            self._states.unsettle()
             state.restart(end, truncation_on_fetch=by_fetch)

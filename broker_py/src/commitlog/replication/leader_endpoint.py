@@ -88,6 +88,9 @@ class LeaderEndpoint:
     def plan(self, wanted: Mapping[TopicPartition, FetchPartition]) -> FetchPlan:
         return self._session.plan(wanted)
 
+    def plan_advanced(self, advanced: Mapping[TopicPartition, FetchPartition]) -> FetchPlan | None:
+        return self._session.plan_advanced(advanced)
+
     async def fetch(self, plan: FetchPlan) -> list[tuple[TopicPartition, PartitionData]]:
         """One fetch. Empty when the session was refused: the next plan begins a new one. OSError when the
         leader is away."""
@@ -102,7 +105,7 @@ class LeaderEndpoint:
             self._session.failed()
             self.close()
             raise
-        names = {request.topic_id: request.topic for request in plan.session.values()}
+        names = plan.topic_names
         answers = [
             ((topic.topic if version < 13 else names.get(topic.topic_id, ""), data.partition_index), data)
             for topic in response.responses

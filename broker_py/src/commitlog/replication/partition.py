@@ -339,7 +339,7 @@ class Partition:
             )
         info = log.append_as_leader(records, self.leader_epoch, origin=origin)
         moved = self.advance_high_watermark()
-        if self.waiting.fetches:
+        if self.waiting.fetches or self.waiting.sleepers:
             self.host.wake_fetches(self)
         if moved and self.waiting.produces:
             check_all(self.waiting.produces, self)
@@ -388,7 +388,7 @@ class Partition:
             check_all(self.waiting.produces, self)
         if self.waiting.deletes:
             check_all(self.waiting.deletes, self)
-        if self.waiting.fetches:
+        if self.waiting.fetches or self.waiting.sleepers:
             self.host.wake_fetches(self)
 
     def isr_changed(self) -> None:

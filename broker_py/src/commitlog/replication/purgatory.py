@@ -10,7 +10,7 @@ dictionaries, not sets: requests are completed in the order in which they came, 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,15 +21,32 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class WatchList:
-    """The requests that wait for one partition, by kind."""
+class Sleeper(Protocol):
+    """Somebody for whom a partition is of no interest until it moves: a follower's fetch session."""
 
-    __slots__ = ("deletes", "fetches", "produces")
+    @property
+    def parked(self) -> DelayedOperation[Any] | None:
+        """Its request that waits, if one does."""
+
+    def moved(self, partition: Partition) -> None:
+        """Called once; whoever wants to hear of it again puts itself into the list anew."""
+
+
+class WatchList:
+    """The requests that wait for one partition, by kind, and who else wants to know when it moves."""
+
+    __slots__ = ("deletes", "fetches", "produces", "sleepers")
 
     def __init__(self) -> None:
         self.produces: dict[DelayedOperation[Any], None] = {}
         self.fetches: dict[DelayedOperation[Any], None] = {}
         self.deletes: dict[DelayedOperation[Any], None] = {}
+        self.sleepers: dict[Sleeper, None] = {}
+
+    def all_fetches(self) -> dict[DelayedOperation[Any], None]:
+        """Those too that wait for this partition among others that they do not watch one by one."""
+        parked = (sleeper.parked for sleeper in self.sleepers)
+        return {**self.fetches, **{fetch: None for fetch in parked if fetch is not None}}
 
 
 class DelayedOperation(asyncio.Future[T]):
@@ -94,3 +111,15 @@ def check_all(watchers: dict[DelayedOperation[Any], None], partition: Partition)
     """Let every waiting request look whether it is satisfied now."""
     for operation in list(watchers):
         operation.check(partition)
+
+
+def wake_fetches(partition: Partition) -> None:
+    """Let the fetches that wait for the partition look again, those among them for which it had nothing new
+    when they came."""
+    waiting = partition.waiting
+    if waiting.sleepers:
+        sleepers, waiting.sleepers = waiting.sleepers, {}
+        for sleeper in sleepers:
+            sleeper.moved(partition)
+    if waiting.fetches:
+        check_all(waiting.fetches, partition)

@@ -14,7 +14,13 @@ from commitlog.replication.alter_log_dirs import ReplicaAlterLogDirs
 from commitlog.replication.alter_partition import AlterPartitionManager
 from commitlog.replication.connections import Connect, Connection
 from commitlog.replication.delete_records import DelayedDeleteRecords, DeleteRecordsResult
-from commitlog.replication.fetch import DelayedFetch, FetchParams, FetchPartition, FetchResult
+from commitlog.replication.fetch import (
+    DelayedFetch,
+    FetchParams,
+    FetchPartition,
+    FetchResult,
+    FollowerSession,
+)
 from commitlog.replication.fetcher_manager import FetcherManager
 from commitlog.replication.inter_broker_version import InterBrokerVersion
 from commitlog.replication.list_offsets import FoundOffset
@@ -22,7 +28,7 @@ from commitlog.replication.metadata_cache import MetadataCache
 from commitlog.replication.partition import Partition
 from commitlog.replication.partition_host import PartitionHost
 from commitlog.replication.produce import AppendResult, DelayedProduce
-from commitlog.replication.purgatory import DelayedOperation, check_all
+from commitlog.replication.purgatory import DelayedOperation, check_all, wake_fetches
 from commitlog.replication.replication_quota import ReplicationQuotas
 from commitlog.replication.traffic import Traffic
 from commitlog.storage.log_dir import can_be_moved
@@ -143,7 +149,7 @@ class ReplicaManager:
         for partition in self._partitions.values():
             waiting = partition.waiting
             operation: DelayedOperation[object]
-            for operation in [*waiting.produces, *waiting.deletes, *waiting.fetches]:
+            for operation in [*waiting.produces, *waiting.deletes, *waiting.all_fetches()]:
                 operation.force_complete()
         await self.logs.checkpoint_high_watermarks()
 
@@ -234,10 +240,14 @@ class ReplicaManager:
         )
 
     def fetch(
-        self, params: FetchParams, requests: Sequence[FetchPartition]
+        self, params: FetchParams, requests: list[FetchPartition], session: FollowerSession | None = None
     ) -> list[FetchResult] | DelayedFetch:
-        """Read for a consumer or a follower; results in the requests' order."""
-        return fetch.fetch(self.partition, params, requests)
+        """Read for a consumer or a follower; results in the requests' order.
+
+        With a session ``requests`` is what of it has moved. Those that have nothing to tell leave the list,
+        and while the fetch waits, those that move join it.
+        """
+        return fetch.fetch(self.partition, params, requests, session)
 
     def delete_records(
         self, timeout_ms: int, entries: Sequence[tuple[str, int, int]]
@@ -468,7 +478,7 @@ class ReplicaManager:
         """Let every waiting request of a partition look again: its leader or its log changed."""
         check_all(partition.waiting.produces, partition)
         check_all(partition.waiting.deletes, partition)
-        check_all(partition.waiting.fetches, partition)
+        wake_fetches(partition)
 
     def _follower_moved(self, partition: Partition) -> None:
         if partition.waiting.fetches:
@@ -484,7 +494,7 @@ class ReplicaManager:
     def _wake_fetches(self) -> None:
         to_wake, self._to_wake = self._to_wake, {}
         for partition in to_wake:
-            check_all(partition.waiting.fetches, partition)
+            wake_fetches(partition)
 
 
 def _loop_ms() -> int:

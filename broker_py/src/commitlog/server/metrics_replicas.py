@@ -89,7 +89,7 @@ class ReplicaMetrics:
         )
         waiting = {
             "Produce": {one for p in partitions for one in p.waiting.produces},
-            "Fetch": {one for p in partitions for one in p.waiting.fetches},
+            "Fetch": {one for p in partitions for one in p.waiting.all_fetches()},
             "DeleteRecords": {one for p in partitions for one in p.waiting.deletes},
         }
         yield gauges(
