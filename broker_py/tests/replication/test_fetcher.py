@@ -106,6 +106,24 @@ def test_a_follower_ahead_of_the_leader_waits_and_one_behind_stops(tmp_path: Pat
     scenario(tmp_path, main)
 
 
+def test_a_leader_that_hears_later_than_its_follower_is_asked_again_at_once(tmp_path: Path) -> None:
+    """Else each change of leadership can cost a partition replica.fetch.backoff.ms, a second."""
+
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0, 1])
+        assert (await cluster.nodes[0].produce("t", b"a")).error is ErrorCode.NONE
+        cluster.partitions["t", 0].leader_epoch += 1
+        cluster.leader_and_isr("t", to=[1])
+        await asyncio.sleep(0.03)
+        cluster.leader_and_isr("t", to=[0])
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        assert (await cluster.nodes[0].produce("t", b"b")).error is ErrorCode.NONE
+        assert loop.time() - start < 0.05
+
+    scenario(tmp_path, main)
+
+
 def test_one_bad_partition_does_not_stop_the_others(tmp_path: Path) -> None:
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0, 1], partitions=2)

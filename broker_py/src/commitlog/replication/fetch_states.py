@@ -27,6 +27,8 @@ class FetchState:
     truncating: bool
     ready_at: float = 0.0
     """Loop time before which the partition is left alone, after an error."""
+    refusals: int = 0
+    """How often in a row its leader did not know yet, or not any more, that it leads in this epoch."""
     lag: int | None = None
     """Records behind the leader's high watermark, as of its last answer; None before one."""
 

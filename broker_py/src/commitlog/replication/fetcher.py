@@ -43,6 +43,11 @@ _TRANSIENT = frozenset(
     }
 )
 
+FIRST_REFUSAL_MS = 10
+"""How soon the leader is asked again then; twice as long each time, up to replica.fetch.backoff.ms. What
+makes it the leader is on its way as ours was, and writes with acks=all wait for this follower. Kafka's
+waits the whole second."""
+
 
 class Fetcher:
     """The follower side of all partitions that one fetcher copies from one broker."""
@@ -132,6 +137,10 @@ class Fetcher:
 
     def _delay(self, keys: Iterable[TopicPartition]) -> None:
         self._states.delay(keys, self._backoff_ms)
+
+    def _delay_refused(self, key: TopicPartition, state: FetchState) -> None:
+        self._states.delay([key], min(self._backoff_ms, FIRST_REFUSAL_MS << min(state.refusals, 16)))
+        state.refusals += 1
 
     def _fail(self, key: TopicPartition) -> None:
         """Nothing but a new leader epoch can help this partition."""
@@ -311,6 +320,7 @@ class Fetcher:
     ) -> None:
         error = ErrorCode.of(data.error_code)
         if error is ErrorCode.NONE:
+            state.refusals = 0
             if data.diverging_epoch.epoch >= 0 and self.leader.version.truncation_on_fetch:
                 self._truncate_to_epoch_end(
                     key, state, data.diverging_epoch.epoch, data.diverging_epoch.end_offset
@@ -330,7 +340,10 @@ class Fetcher:
                 state.fetch_offset,
                 error.name,
             )
-            self._delay([key])
+            if error in _TRANSIENT:
+                self._delay_refused(key, state)
+            else:
+                self._delay([key])
 
     def _append(self, key: TopicPartition, state: FetchState, data: PartitionData) -> None:
         partition = state.partition
