@@ -10,6 +10,8 @@ import dataclasses
 import fnmatch
 import typing as t
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._errors import ModuleFailure
+
 OPERATIONS = (
     "all",
     "read",
@@ -29,7 +31,7 @@ RESOURCE_TYPES = ("topic", "group", "cluster", "transactional_id", "delegation_t
 CLUSTER_NAME = "kafka-cluster"
 
 
-class AclConflict(Exception):
+class AclConflict(ModuleFailure):
     """The list of ACLs cannot be meant; the text says which entry and why."""
 
 

@@ -10,13 +10,16 @@ import contextlib
 import time
 import typing as t
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._errors import ModuleFailure
+
 with contextlib.suppress(ImportError):  # said by require_libraries() before any of this is used
     import kafka.errors as kafka_errors
 
 POLL_S = 0.1
+AdminT = t.TypeVar("AdminT", bound="Admin")
 
 
-class RequestFailed(Exception):
+class RequestFailed(ModuleFailure):
     """The cluster refused a request, or did not do in time what it had agreed to; the text says what."""
 
 
@@ -64,9 +67,21 @@ class Admin:
         """The time that a broker may take for one request."""
         return self.timeout_s * 1000
 
+    def __enter__(self: AdminT) -> AdminT:
+        return self
+
+    def __exit__(self, *_error: t.Any) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+
+    def outcome(self, changed: bool, before: t.Any, after: t.Any, **further: t.Any) -> dict[str, t.Any]:
+        """What a module returns that changed something, or would in check mode."""
+        return dict(
+            further, changed=changed, before=before, after=after, requests=self.requests, diff=dict(before=before, after=after)
+        )
 
     def note(self, api: str, **arguments: t.Any) -> None:
         """Remember a request that changes something, or would in check mode."""

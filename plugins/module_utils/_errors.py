@@ -7,5 +7,9 @@
 from __future__ import annotations
 
 
-class ClusterUnreachable(Exception):
+class ModuleFailure(Exception):
+    """What ends a module; its text is what the module says."""
+
+
+class ClusterUnreachable(ModuleFailure):
     """Neither the brokers nor ZooKeeper could be reached, or none of the brokers fits; the text says which."""

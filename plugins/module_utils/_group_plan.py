@@ -11,11 +11,13 @@ import datetime
 import re
 import typing as t
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._errors import ModuleFailure
+
 Partition = t.Tuple[str, int]
 Offsets = t.Dict[Partition, int]
 
 
-class GroupConflict(Exception):
+class GroupConflict(ModuleFailure):
     """The group cannot be brought to what is wanted; the text says why and what to do."""
 
 

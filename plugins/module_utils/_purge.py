@@ -9,8 +9,10 @@ from __future__ import annotations
 import fnmatch
 import typing as t
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._errors import ModuleFailure
 
-class PurgeRefused(Exception):
+
+class PurgeRefused(ModuleFailure):
     """Something would be deleted that must not be; the text says what and why. Nothing has been changed."""
 
 

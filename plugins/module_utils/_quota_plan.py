@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._errors import ModuleFailure
+
 # The options that name an entity, and Kafka's names for what they name.
 ENTITY_TYPES = {"user": "user", "client": "client-id", "ip": "ip"}
 CLIENT_QUOTAS = ("consumer_byte_rate", "controller_mutation_rate", "producer_byte_rate", "request_percentage")
@@ -17,7 +19,7 @@ Entity = t.Dict[str, t.Optional[str]]
 Quotas = t.Dict[str, float]
 
 
-class QuotaConflict(Exception):
+class QuotaConflict(ModuleFailure):
     """The quota cannot be; the text says why."""
 
 

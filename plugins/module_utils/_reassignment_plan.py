@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._errors import ModuleFailure
+
 Partition = t.Tuple[str, int]
 Layout = t.Dict[Partition, t.List[int]]
 Factor = t.Union[int, t.Dict[str, int], None]
 """How many replicas: of every partition, of those of each topic, or as many as they have."""
 
 
-class PlanImpossible(Exception):
+class PlanImpossible(ModuleFailure):
     """No layout is as wanted; the text says why and what to do."""
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.commitlog.kafka.plugins.module_utils._errors import ModuleFailure
 
-class TopicConflict(Exception):
+
+class TopicConflict(ModuleFailure):
     """The wanted topic cannot be reached from the one that exists; the text says why and what to do."""
 
 

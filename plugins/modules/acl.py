@@ -218,28 +218,20 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._acl_admin import 
 from ansible_collections.commitlog.kafka.plugins.module_utils._acl_plan import (
     OPERATIONS,
     RESOURCE_TYPES,
-    AclConflict,
     documents,
     expand,
     plan_acls,
 )
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
-from ansible_collections.commitlog.kafka.plugins.module_utils._purge import PurgeRefused, refuse_too_many
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
+from ansible_collections.commitlog.kafka.plugins.module_utils._purge import refuse_too_many
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the arguments ask; the module's result."""
     params = module.params
     present, absent = expand(params["acls"])
-    admin = AclAdmin(connect(params), params["timeout"], module.check_mode)
-    try:
+    with AclAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         current = admin.acls()
         purge = (params["purge_principals"] or ["*"]) if params["purge"] else []
         plan = plan_acls(current, present, absent, purge, params["protected"])
@@ -247,8 +239,6 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         admin.create(plan.creations)
         admin.delete(plan.deletions)
         admin.wait_until_shown(plan)
-    finally:
-        admin.close()
     before, after = documents(plan.deletions), documents(plan.creations)
     return dict(
         changed=bool(plan.creations or plan.deletions),
@@ -265,9 +255,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             acls=dict(
                 type="list",
                 elements="dict",
@@ -287,16 +277,8 @@ def main() -> None:
             purge_principals=dict(type="list", elements="str"),
             protected=dict(type="list", elements="str", default=[]),
             max_deletions=dict(type="int", default=20),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (AclConflict, ClusterUnreachable, PurgeRefused, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -96,46 +96,29 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.commitlog.kafka.plugins.module_utils._acl_admin import AclAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._acl_plan import RESOURCE_TYPES, documents
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Read what the arguments ask for; the module's result."""
     params = module.params
-    admin = AclAdmin(connect(params), params["timeout"])
-    try:
+    with AclAdmin(connect(params), params["timeout"]) as admin:
         found = admin.acls(params["principal"], params["resource_type"], params["resource_name"], params["matching"])
-    finally:
-        admin.close()
     return dict(changed=False, acls=documents(found))
 
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             principal=dict(type="str"),
             resource_type=dict(type="str", choices=list(RESOURCE_TYPES)),
             resource_name=dict(type="str"),
             matching=dict(type="bool", default=False),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

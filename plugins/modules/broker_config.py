@@ -104,13 +104,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._config_admin import BrokerSetting, ConfigAdmin, ConfigChange
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._settings_plan import SettingsPlan, plan_settings
 from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import TopicConflict, setting_text
 
@@ -175,8 +170,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     wanted = {str(name): setting_text(name, value) for name, value in params["config"].items()}
     module.no_log_values.update(text for name, text in wanted.items() if text and name.endswith(SECRETS))
-    admin = ConfigAdmin(connect(params), params["timeout"], module.check_mode)
-    try:
+    with ConfigAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         plans = make_plans(admin, params["brokers"], wanted, params["update_secrets"] == "always")
         changes = [ConfigChange("broker", p, x.set_config, x.reset_config, x.shown) for p, x in plans.items() if not x.empty]
         if params["brokers"] is not None:
@@ -184,36 +178,21 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         elif changes:
             admin.alter_default_broker_settings(changes[0].set_config, changes[0].reset_config, changes[0].shown or {})
         wait_until_shown(admin, params["brokers"], plans)
-    finally:
-        admin.close()
     before = {place: plan.before for place, plan in plans.items()}
     after = {place: plan.after for place, plan in plans.items()}
-    return dict(
-        changed=bool(changes),
-        before=before,
-        after=after,
-        requests=admin.requests,
-        diff=dict(before=before, after=after),
-    )
+    return admin.outcome(bool(changes), before, after)
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             brokers=dict(type="list", elements="int"),
             config=dict(type="dict", required=True),
             update_secrets=dict(type="str", choices=["on_create", "always"], default="on_create", no_log=False),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **connection_rules(),
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, TopicConflict, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

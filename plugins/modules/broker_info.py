@@ -140,17 +140,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_admin import ClusterAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_health import BrokerState
 from ansible_collections.commitlog.kafka.plugins.module_utils._config_admin import BrokerSetting
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 
 
 def broker_document(broker: BrokerState, settings: dict[str, BrokerSetting], include_defaults: bool) -> dict[str, t.Any]:
@@ -167,8 +161,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Read what the arguments ask for; the module's result."""
     params = module.params
     wanted = params["brokers"]
-    admin = ClusterAdmin(connect(params), params["timeout"])
-    try:
+    with ClusterAdmin(connect(params), params["timeout"]) as admin:
         state = admin.cluster(with_topics=False)
         found = [broker for broker in state.brokers if wanted is None or broker.id in wanted]
         ids = [broker.id for broker in found]
@@ -180,28 +173,19 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             document["api_version"] = admin.broker_version(document["id"])
             if params["include_log_dirs"]:
                 document["log_dirs"] = log_dirs[document["id"]]
-    finally:
-        admin.close()
     return dict(changed=False, brokers=documents, missing=sorted(set(wanted or []) - set(ids)))
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             brokers=dict(type="list", elements="int"),
             include_defaults=dict(type="bool", default=False),
             include_log_dirs=dict(type="bool", default=False),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **connection_rules(),
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

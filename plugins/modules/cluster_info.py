@@ -195,7 +195,6 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_admin import ClusterAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_health import (
     broker_document,
@@ -203,25 +202,17 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_health im
     judge,
     missing_brokers,
 )
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Read what the arguments ask for; the module's result."""
     params = module.params
-    admin = ClusterAdmin(connect(params), params["timeout"])
-    try:
+    with ClusterAdmin(connect(params), params["timeout"]) as admin:
         state = admin.cluster()
         features = admin.features()
         moving = admin.reassignments()
-    finally:
-        admin.close()
     expected = params["expected_brokers"]
     health, reasons = judge(state, expected)
     alive = {broker.id for broker in state.brokers}
@@ -243,19 +234,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             expected_brokers=dict(type="list", elements="int"),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **connection_rules(),
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

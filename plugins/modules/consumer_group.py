@@ -142,14 +142,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
 from ansible_collections.commitlog.kafka.plugins.module_utils._group_admin import GroupAdmin, GroupState
 from ansible_collections.commitlog.kafka.plugins.module_utils._group_plan import (
     GroupConflict,
@@ -162,6 +155,7 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._group_plan import
     parse_timestamp,
     shifted,
 )
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 
 WAYS = ("reset_to", "to_timestamp", "shift_by", "offsets", "from_file")
 
@@ -257,32 +251,21 @@ def ensure_absent(admin: GroupAdmin, group: GroupState, topics: t.Optional[list[
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the arguments ask; the module's result."""
     params = module.params
-    admin = GroupAdmin(connect(params), params["timeout"], module.check_mode)
-    try:
+    with GroupAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         group = admin.groups([params["name"]])[0]
         before = group_document(group, group.offsets)
         if params["state"] == "present":
             after = ensure_present(admin, group, params)
         else:
             after = ensure_absent(admin, group, params["topics"])
-    finally:
-        admin.close()
-    return dict(
-        changed=bool(admin.requests),
-        before=before,
-        after=after,
-        requests=admin.requests,
-        diff=dict(before=before, after=after),
-    )
+    return admin.outcome(bool(admin.requests), before, after)
 
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    rules["mutually_exclusive"] = [*rules["mutually_exclusive"], WAYS, ("topics", "offsets"), ("topics", "from_file")]
-    rules["required_if"] = [*rules["required_if"], ("state", "present", WAYS, True)]
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             name=dict(type="str", required=True),
             state=dict(type="str", choices=["present", "absent"], default="present"),
             topics=dict(type="list", elements="str"),
@@ -291,16 +274,10 @@ def main() -> None:
             shift_by=dict(type="int"),
             offsets=dict(type="dict"),
             from_file=dict(type="path"),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
+        mutually_exclusive=[WAYS, ("topics", "offsets"), ("topics", "from_file")],
+        required_if=[("state", "present", WAYS, True)],
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, GroupConflict, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -139,16 +139,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
 from ansible_collections.commitlog.kafka.plugins.module_utils._group_admin import GroupAdmin, GroupState
 from ansible_collections.commitlog.kafka.plugins.module_utils._group_plan import Offsets, lag
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 
 
 def latest_offsets(admin: GroupAdmin, groups: list[GroupState]) -> Offsets:
@@ -192,13 +186,10 @@ def group_document(group: GroupState, latest: Offsets) -> dict[str, t.Any]:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Read what the arguments ask for; the module's result."""
     params = module.params
-    admin = GroupAdmin(connect(params), params["timeout"])
-    try:
+    with GroupAdmin(connect(params), params["timeout"]) as admin:
         names = sorted(set(params["name"])) if params["name"] is not None else admin.group_names()
         groups = [group for group in admin.groups(names) if group.exists]
         latest = latest_offsets(admin, groups)
-    finally:
-        admin.close()
     found = {group.name for group in groups}
     return dict(
         changed=False,
@@ -209,19 +200,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             name=dict(type="list", elements="str", aliases=["names"]),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **connection_rules(),
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

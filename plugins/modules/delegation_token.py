@@ -142,14 +142,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed, one_line
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._token_admin import Token, TokenAdmin
 
 
@@ -205,7 +200,8 @@ def ensure_present(params: dict[str, t.Any], admin: TokenAdmin, current: t.Optio
     made = admin.create(params["owner"], renewers, -1 if params["max_lifetime"] is None else params["max_lifetime"] * 1000)
     if made is None:
         return dict(owner=params["owner"], renewers=renewers)
-    write_token(params["path"], made)
+    with one_line("path"):
+        write_token(params["path"], made)
     return shown(made)
 
 
@@ -215,7 +211,8 @@ def ensure_absent(admin: TokenAdmin, path: str, current: t.Optional[Token]) -> b
         admin.expire(current)
     there = os.path.exists(path)
     if there and not admin.check_mode:
-        os.unlink(path)
+        with one_line("path"):
+            os.unlink(path)
     return there or current is not None
 
 
@@ -224,8 +221,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     kept = token_in_file(params["path"])
     module.no_log_values.update(value for name, value in kept.items() if name == "hmac")
-    admin = TokenAdmin(connect(params), params["timeout"], module.check_mode)
-    try:
+    with TokenAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         known = {token.token_id: token for token in admin.tokens()} if kept else {}
         current = known.get(kept.get("token_id", ""))
         before = shown(current)
@@ -235,37 +231,22 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         else:
             changed = ensure_absent(admin, params["path"], current)
             after = {}
-    finally:
-        admin.close()
-    return dict(
-        changed=changed,
-        before=before,
-        after=after,
-        requests=admin.requests,
-        diff=dict(before=before, after=after),
-    )
+    return admin.outcome(changed, before, after)
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             path=dict(type="path", required=True),
             state=dict(type="str", choices=["present", "absent"], default="present"),
             owner=dict(type="str"),
             renewers=dict(type="list", elements="str", default=[]),
             max_lifetime=dict(type="int"),
             valid_for=dict(type="int", default=3600),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **connection_rules(),
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, OSError, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

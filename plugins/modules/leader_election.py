@@ -108,14 +108,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_admin import ClusterAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_health import ClusterState
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
 from ansible_collections.commitlog.kafka.plugins.module_utils._election_plan import ElectionPlan, leaders_of, plan_election
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 
 Leaders = t.Dict[str, t.Dict[str, int]]
 
@@ -163,44 +158,26 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the arguments ask; the module's result."""
     params = module.params
     kind = params["type"]
-    admin = ClusterAdmin(connect(params), params["timeout"], module.check_mode)
-    try:
+    with ClusterAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         state = read(admin, params["topics"])
         plan = plan_election(kind, state.topics, {broker.id for broker in state.brokers})
         before = leaders_of(state.topics, plan.wanted)
         after = plan.expected()
         if plan.wanted:
             after = elect(admin, kind, plan)
-    finally:
-        admin.close()
-    return dict(
-        changed=before != after,
-        before=before,
-        after=after,
-        skipped_partitions=plan.skipped,
-        requests=admin.requests,
-        diff=dict(before=before, after=after),
-    )
+    return admin.outcome(before != after, before, after, skipped_partitions=plan.skipped)
 
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    rules["required_if"] = [*rules["required_if"], ("type", "unclean", ("topics",))]
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             type=dict(type="str", choices=["preferred", "unclean"], default="preferred"),
             topics=dict(type="list", elements="str"),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
+        required_if=[("type", "unclean", ("topics",))],
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -185,16 +185,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_admin import ClusterAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_health import ClusterState
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._reassignment import (
     SETTINGS_NEEDED,
     Terms,
@@ -323,31 +317,15 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             raise PlanImpossible("{0}: {1} is not a positive number".format(name, params[name]))
     if params["batch_size"] is not None and not params["wait"]:
         raise PlanImpossible("batch_size: batches follow each other only with wait: true")
-    admin = ClusterAdmin(connect(params), params["timeout"], module.check_mode)
-    try:
+    with ClusterAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         return ensure_present(admin, params) if params["state"] == "present" else ensure_absent(admin, params)
-    finally:
-        admin.close()
 
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    rules["required_if"] = [
-        *rules["required_if"],
-        ("state", "present", ("strategy",)),
-        ("strategy", "drain", ("drain_brokers",)),
-        ("strategy", "assignment", ("assignment",)),
-    ]
-    rules["mutually_exclusive"] = [
-        *rules["mutually_exclusive"],
-        ("assignment", "topics"),
-        ("assignment", "brokers"),
-        ("assignment", "drain_brokers"),
-        ("assignment", "replication_factor"),
-    ]
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             state=dict(type="str", choices=["present", "absent"], default="present"),
             strategy=dict(type="str", choices=["spread", "drain", "assignment"]),
             topics=dict(type="list", elements="str"),
@@ -360,16 +338,19 @@ def main() -> None:
             batch_size=dict(type="int"),
             wait=dict(type="bool", default=True),
             wait_timeout=dict(type="int", default=3600),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
+        required_if=[
+            ("state", "present", ("strategy",)),
+            ("strategy", "drain", ("drain_brokers",)),
+            ("strategy", "assignment", ("assignment",)),
+        ],
+        mutually_exclusive=[
+            ("assignment", "topics"),
+            ("assignment", "brokers"),
+            ("assignment", "drain_brokers"),
+            ("assignment", "replication_factor"),
+        ],
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, PlanImpossible, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

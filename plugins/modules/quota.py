@@ -116,18 +116,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._quota_admin import QuotaAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._quota_plan import (
     ENTITY_TYPES,
-    QuotaConflict,
     parse_entity,
     parse_quotas,
     plan_quotas,
@@ -139,8 +132,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     entity = parse_entity(params)
     wanted = parse_quotas(params["quotas"] or {}, entity)
-    admin = QuotaAdmin(connect(params), params["timeout"], module.check_mode)
-    try:
+    with QuotaAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         before = admin.quotas_of(entity)
         if params["state"] == "absent":
             wanted = dict.fromkeys(before)
@@ -148,40 +140,23 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         if to_set or to_remove:
             admin.alter(entity, to_set, to_remove)
             admin.wait_until_shown(entity, after)
-    finally:
-        admin.close()
-    return dict(
-        changed=bool(admin.requests),
-        entity=entity,
-        before=before,
-        after=after,
-        requests=admin.requests,
-        diff=dict(before=before, after=after),
-    )
+    return admin.outcome(bool(admin.requests), before, after, entity=entity)
 
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    rules["required_if"] = [*rules["required_if"], ("state", "present", ("quotas",))]
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             user=dict(type="str"),
             client=dict(type="str"),
             ip=dict(type="str"),
             defaults=dict(type="list", elements="str", choices=list(ENTITY_TYPES), default=[]),
             state=dict(type="str", choices=["present", "absent"], default="present"),
             quotas=dict(type="dict"),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
+        required_if=[("state", "present", ("quotas",))],
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, QuotaConflict, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -68,14 +68,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._quota_admin import ANY, EXACT, QuotaAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._quota_plan import ENTITY_TYPES, Entity, Quotas
 
@@ -95,33 +89,22 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Read what the arguments ask for; the module's result."""
     params = module.params
     named = {kind: params[option] for option, kind in ENTITY_TYPES.items() if params[option] is not None}
-    admin = QuotaAdmin(connect(params), params["timeout"])
-    try:
+    with QuotaAdmin(connect(params), params["timeout"]) as admin:
         found = read(admin, named)
-    finally:
-        admin.close()
     ordered = sorted(found, key=lambda entry: sorted((kind, name or "") for kind, name in entry[0].items()))
     return dict(changed=False, quotas=[dict(entity=entity, quotas=quotas) for entity, quotas in ordered])
 
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             user=dict(type="str"),
             client=dict(type="str"),
             ip=dict(type="str"),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

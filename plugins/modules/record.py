@@ -166,21 +166,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._clients import Record, produce, read
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._topic_admin import TopicAdmin
 
 
 def earliest_offsets(params: dict[str, t.Any]) -> dict[int, int]:
     """The earliest offset of each partition asked for. Raises RequestFailed when the topic is missing or not led."""
     name, wanted = params["topic"], params["partition"]
-    admin = TopicAdmin(connect(params), params["timeout"])
-    try:
+    with TopicAdmin(connect(params), params["timeout"]) as admin:
         topic = admin.read(name, with_settings=False)
         if topic is None:
             raise RequestFailed("topic: {0} not found in the cluster".format(name))
@@ -194,8 +188,6 @@ def earliest_offsets(params: dict[str, t.Any]) -> dict[int, int]:
             return {p.partition: 0 for p in states}
         ends = admin.offsets([(name, p.partition) for p in states])
         return {index: max(ends[name, index][0], params["offset"] or 0) for _name, index in ends}
-    finally:
-        admin.close()
 
 
 def wanted_record(params: dict[str, t.Any]) -> Record:
@@ -270,14 +262,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    rules["required_if"] = [
-        *rules["required_if"],
-        ("state", "written", ("value",)),
-        ("state", "round_trip", ("value",)),
-    ]
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             topic=dict(type="str", required=True),
             state=dict(type="str", choices=["written", "read", "round_trip"], default="round_trip"),
             partition=dict(type="int"),
@@ -286,16 +273,9 @@ def main() -> None:
             headers=dict(type="dict", default={}),
             acks=dict(type="str", choices=["all", "1"], default="all"),
             offset=dict(type="int"),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
+        required_if=[("state", "written", ("value",)), ("state", "round_trip", ("value",))],
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -182,15 +182,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_admin import ClusterAdmin
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._topic_changes import (
     TopicChanges,
     reassignment_argument_spec,
@@ -198,7 +192,7 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._topic_changes imp
     topic_rules,
     wanted_topic,
 )
-from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import TopicConflict, describe
+from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import describe
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -206,8 +200,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     wanted = wanted_topic(params)
     present = params["state"] == "present"
-    admin = ClusterAdmin(connect(params), params["timeout"], module.check_mode)
-    try:
+    with ClusterAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         current = admin.read_all([wanted.name])
         changes = TopicChanges(admin, [wanted] if present else [], current, [] if present else current)
         before = describe(current[0] if current else None)
@@ -215,36 +208,20 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         if changes.changed:
             changes.carry_out(params["throttle"], params["reassignment_timeout"])
             after = changes.after()[wanted.name]
-    finally:
-        admin.close()
-    return dict(
-        changed=changes.changed,
-        before=before,
-        after=after,
-        requests=admin.requests,
-        diff=dict(before=before, after=after),
-    )
+    return admin.outcome(changes.changed, before, after)
 
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    rules["mutually_exclusive"] = [*rules["mutually_exclusive"], *topic_rules()]
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             name=dict(type="str", required=True),
             **topic_argument_spec(),
             **reassignment_argument_spec(),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
+        mutually_exclusive=topic_rules(),
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, TopicConflict, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -180,14 +180,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._topic_admin import TopicAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._topic_plan import PartitionState, TopicState
 
@@ -230,16 +224,13 @@ def topic_document(topic: TopicState, include_defaults: bool, offsets: t.Optiona
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Read what the arguments ask for; the module's result."""
     params = module.params
-    admin = TopicAdmin(connect(params), params["timeout"])
-    try:
+    with TopicAdmin(connect(params), params["timeout"]) as admin:
         topics = admin.read_all(sorted(set(params["name"])) if params["name"] is not None else None)
         if params["name"] is None and not params["include_internal"]:
             topics = [topic for topic in topics if not topic.internal]
         offsets = None
         if params["include_offsets"]:
             offsets = admin.offsets([(topic.name, p.partition) for topic in topics for p in topic.partitions if not p.offline])
-    finally:
-        admin.close()
     found = {topic.name for topic in topics}
     return dict(
         changed=False,
@@ -250,22 +241,15 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             name=dict(type="list", elements="str", aliases=["names"]),
             include_internal=dict(type="bool", default=False),
             include_defaults=dict(type="bool", default=False),
             include_offsets=dict(type="bool", default=False),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **connection_rules(),
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -180,17 +180,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_admin import ClusterAdmin
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._purge import (
-    PurgeRefused,
     refuse_protected,
     refuse_too_many,
     to_purge,
@@ -238,8 +231,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what the arguments ask; the module's result."""
     params = module.params
     present, absent = wanted_topics(params)
-    admin = ClusterAdmin(connect(params), params["timeout"], module.check_mode)
-    try:
+    with ClusterAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         names = None if params["purge"] else sorted([topic.name for topic in present] + absent)
         existing = admin.read_all(names)
         doomed = doomed_topics(params, existing, absent)
@@ -249,24 +241,21 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         if changes.changed:
             changes.carry_out(params["throttle"], params["reassignment_timeout"])
             after = changes.after()
-    finally:
-        admin.close()
-    return dict(
-        changed=changes.changed,
-        before=before,
-        after=after,
+    return admin.outcome(
+        changes.changed,
+        before,
+        after,
         created=sorted(topic.name for topic in changes.creations),
         altered=sorted(changes.plans),
         deleted=[topic.name for topic in doomed],
-        requests=admin.requests,
-        diff=dict(before=before, after=after),
     )
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             topics=dict(
                 type="list",
                 elements="dict",
@@ -278,16 +267,8 @@ def main() -> None:
             protected=dict(type="list", elements="str", default=[]),
             max_deletions=dict(type="int", default=10),
             **reassignment_argument_spec(),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **connection_rules(),
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, PurgeRefused, TopicConflict, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -138,13 +138,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._scram import LEAST_ITERATIONS, MOST_ITERATIONS
 from ansible_collections.commitlog.kafka.plugins.module_utils._user_admin import (
     UserAdmin,
@@ -211,52 +206,34 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         raise RequestFailed(
             "iterations: {0} is not between {1} and {2}".format(params["iterations"], LEAST_ITERATIONS, MOST_ITERATIONS)
         )
-    admin = UserAdmin(connect(params), params["timeout"], module.check_mode)
     setting: list[str] = []
-    try:
+    with UserAdmin(connect(params), params["timeout"], module.check_mode) as admin:
         have = admin.users([params["name"]]).get(params["name"], {})
         if params["state"] == "present":
             left, setting = ensure_present(module, admin, have)
         else:
             left = ensure_absent(admin, params, have)
-    finally:
-        admin.close()
     before, after = user_document(params["name"], have), user_document(params["name"], left)
-    diff = dict(before=before, after=after)
+    outcome = admin.outcome(bool(admin.requests), before, after, password_set=setting)
     if setting and before:
-        diff = dict(before=dict(before, password="another one"), after=dict(after, password="the one given"))
-    return dict(
-        changed=bool(admin.requests),
-        before=before,
-        after=after,
-        password_set=setting,
-        requests=admin.requests,
-        diff=diff,
-    )
+        outcome["diff"] = dict(before=dict(before, password="another one"), after=dict(after, password="the one given"))
+    return outcome
 
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    rules["required_if"] = [*rules["required_if"], ("state", "present", ("password",))]
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             name=dict(type="str", required=True),
             state=dict(type="str", choices=["present", "absent"], default="present"),
             password=dict(type="str", no_log=True),
             mechanisms=dict(type="list", elements="str", choices=["SCRAM-SHA-256", "SCRAM-SHA-512"]),
             iterations=dict(type="int", default=4096),
             update_password=dict(type="str", choices=["on_change", "always", "on_create"], default="on_change", no_log=False),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
+        required_if=[("state", "present", ("password",))],
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

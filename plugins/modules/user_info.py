@@ -69,25 +69,16 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
-from ansible_collections.commitlog.kafka.plugins.module_utils._connection import (
-    ClusterUnreachable,
-    connect,
-    connection_argument_spec,
-    connection_rules,
-    require_libraries,
-)
+from ansible_collections.commitlog.kafka.plugins.module_utils._connection import connect
+from ansible_collections.commitlog.kafka.plugins.module_utils._module import run_module
 from ansible_collections.commitlog.kafka.plugins.module_utils._user_admin import UserAdmin
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Read what the arguments ask for; the module's result."""
     params = module.params
-    admin = UserAdmin(connect(params), params["timeout"])
-    try:
+    with UserAdmin(connect(params), params["timeout"]) as admin:
         users = admin.users(sorted(set(params["name"])) if params["name"] is not None else None)
-    finally:
-        admin.close()
     return dict(
         changed=False,
         users=[dict(name=name, mechanisms=dict(sorted(mechanisms.items()))) for name, mechanisms in sorted(users.items())],
@@ -97,20 +88,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    rules = connection_rules()
-    module = AnsibleModule(
-        argument_spec=dict(
+    run_module(
+        run,
+        dict(
             name=dict(type="list", elements="str", aliases=["names"]),
-            **connection_argument_spec(),
         ),
-        supports_check_mode=True,
-        **rules,
     )
-    require_libraries(module)
-    try:
-        module.exit_json(**run(module))
-    except (ClusterUnreachable, RequestFailed) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

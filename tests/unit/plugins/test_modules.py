@@ -29,7 +29,8 @@ def arguments_of(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         seen.update(arguments)
         raise Stopped
 
-    monkeypatch.setattr(module, "AnsibleModule", stop)
+    beginning = importlib.import_module("ansible_collections.commitlog.kafka.plugins.module_utils._module")
+    monkeypatch.setattr(beginning, "AnsibleModule", stop)
     with pytest.raises(Stopped):
         module.main()
     return seen
