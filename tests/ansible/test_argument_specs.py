@@ -37,9 +37,10 @@ def test_the_defaults_are_those_of_the_specs(role: str) -> None:
     assert defaults.keys() == options.keys()
     for name, option in options.items():
         # A specification cannot give a template as the default of what is no text: there a sentence says it.
-        if "default" in option or not is_template_of_no_text(option, defaults[name]):
+        if not is_template_of_no_text(option, defaults[name]):
             assert option["default"] == defaults[name], name
         else:
+            assert "default" not in option, name
             assert any("default" in sentence for sentence in option["description"]), f"{name}: what is its default?"
 
 

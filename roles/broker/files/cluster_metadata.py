@@ -48,7 +48,7 @@ def children(zookeeper: KazooClient, path: str) -> list[str]:
 def read(zookeeper: KazooClient, path: str) -> dict:
     """The JSON document at a path; {} where there is none."""
     try:
-        data, _ = zookeeper.get(path)
+        data, _stat = zookeeper.get(path)
     except NoNodeError:
         return {}
     return json.loads(data) if data else {}
@@ -91,7 +91,7 @@ def quotas_of(settings: dict[str, str]) -> dict[str, str]:
 
 def dump_acls(zookeeper: KazooClient) -> list[dict]:
     found = []
-    for pattern, (root, _) in ACL_ROOTS.items():
+    for pattern, (root, _changes) in ACL_ROOTS.items():
         for kind in children(zookeeper, root):
             for name in children(zookeeper, f"{root}/{kind}"):
                 entries = read(zookeeper, f"{root}/{kind}/{name}").get("acls", [])

@@ -79,7 +79,7 @@ def read_all(zookeeper: KazooClient, paths: list[str]) -> list[dict | None]:
     documents: list[dict | None] = []
     for answer in waiting:
         try:
-            data, _ = answer.get(timeout=TIMEOUT_S)
+            data, _stat = answer.get(timeout=TIMEOUT_S)
             documents.append(json.loads(data))
         except NoNodeError:
             documents.append(None)
@@ -192,7 +192,7 @@ def registered_address(cluster: Cluster, broker: int, protocol: str) -> tuple[st
     protocols = document.get("listener_security_protocol_map") or {}
     endpoints = [endpoint.partition("://")[::2] for endpoint in document["endpoints"]]
     fitting = [address for name, address in endpoints if protocols.get(name, name) == protocol]
-    host, _, port = (fitting or [endpoints[0][1]])[0].rpartition(":")
+    host, _colon, port = (fitting or [endpoints[0][1]])[0].rpartition(":")
     return host.strip("[]"), int(port)
 
 

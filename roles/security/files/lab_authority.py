@@ -213,7 +213,7 @@ def carry_out(order: dict[str, Any], directory: Directory) -> None:
                 directory.write(f"{wanted['file']}.pem", issue(ca, ca_key, wanted, order["days"]))
     for name in order["passwords"]:
         if not directory.read(f"passwords/{name}"):
-            made = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(PASSWORD_LENGTH))
+            made = "".join(secrets.choice(string.ascii_letters + string.digits) for _letter in range(PASSWORD_LENGTH))
             directory.write(f"passwords/{name}", made.encode())
 
 

@@ -34,7 +34,7 @@ def clusters(draw: st.DrawFn) -> tuple[list[int], dict[int, str | None], Layout]
 
 
 def loads(layout: Layout, brokers: list[int], topic: str | None = None) -> list[int]:
-    count = collections.Counter(b for (name, _), replicas in layout.items() if topic in (None, name) for b in replicas)
+    count = collections.Counter(b for (name, _index), replicas in layout.items() if topic in (None, name) for b in replicas)
     return [count[broker] for broker in brokers]
 
 
@@ -60,7 +60,7 @@ def test_spreading_keeps_what_it_should_and_evens_out(cluster: tuple[list[int], 
         kinds = len(set(racks.values()))
         assert racks_of(replicas, racks) == min(len(replicas), kinds)
     if len(set(racks.values())) == 1:
-        for topic in {name for name, _ in layout}:
+        for topic in {name for name, _index in layout}:
             counts = loads(planned, brokers, topic)
             assert max(counts) - min(counts) <= 1
         assert max(loads(planned, brokers)) - min(loads(planned, brokers)) <= 1
@@ -74,8 +74,8 @@ def test_preferred_leaders_of_each_topic_are_even_where_the_replicas_allow_it(
     brokers, _racks, layout = cluster
     full = {partition: [*replicas, *(b for b in brokers if b not in replicas)] for partition, replicas in layout.items()}
     planned = Planner(full, brokers).spread()
-    for topic in {name for name, _ in layout}:
-        count = collections.Counter(replicas[0] for (name, _), replicas in planned.items() if name == topic)
+    for topic in {name for name, _index in layout}:
+        count = collections.Counter(replicas[0] for (name, _index), replicas in planned.items() if name == topic)
         leads = [count[broker] for broker in brokers]
         assert max(leads) - min(leads) <= 1
     assert replicas_copied(full, planned) == 0
