@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: property_errors
 short_description: What is wrong with settings of server.properties
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The commitlog.kafka contributors (!UNKNOWN)
 description:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_info
 short_description: Describe a Kafka cluster and its health
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The commitlog.kafka contributors (!UNKNOWN)
 description:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: consumer_group
 short_description: Reset the offsets of a consumer group, or delete it
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The commitlog.kafka contributors (!UNKNOWN)
 description:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: consumer_group_info
 short_description: Describe consumer groups and their lag
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The commitlog.kafka contributors (!UNKNOWN)
 description:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: delegation_token
 short_description: Keep a Kafka delegation token in a file
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The commitlog.kafka contributors (!UNKNOWN)
 description:

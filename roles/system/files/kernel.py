@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the kernel's settings with wanted ones, or sets them. Needs nothing but Python, so that a host without sysctl(8) will do.
+"""Compares the kernel's settings with wanted ones, or sets them. Python is enough: a host without sysctl(8) will do.
 
 kernel.py show '{"vm.swappiness": 1}'   prints which differ, which are read-only here and differ, and which there are not
 kernel.py set '{"vm.swappiness": 1}'    sets them
