@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv cluster destroy test packages sanity integration docs-site lint audit unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection simulate-mistakes molecule molecule-default torture torture-destroy soak wheel artifact build clean
+.PHONY: help venv changelog cluster destroy test packages sanity integration docs-site lint audit unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection simulate-mistakes molecule molecule-default torture torture-destroy soak wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,9 @@ processes: packages ## brokers as real processes, with a real ZooKeeper and real
 
 sanity: ## ansible-test sanity and units, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection
 	PYTHON=$(PYTHON) tests/sanity.sh sanity units docs changelog importer
+
+changelog: ## make CHANGELOG.md of the fragments in changelogs/fragments, which hold every entry
+	PYTHON=$(PYTHON) tests/sanity.sh remake-changelog
 
 integration: packages ## modules under ansible-test integration, against a broker that it starts 
 	PYTHON=$(PYTHON) tests/sanity.sh integration

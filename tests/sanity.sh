@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ansible-test sanity, units and integration, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection in the place
 # where ansible-test insists on finding it: build/ansible_collections/commitlog/kafka.
-# usage: tests/sanity.sh [sanity|units|integration|docs|importer|changelog ...]   (sanity without an argument)
+# usage: tests/sanity.sh [sanity|units|integration|docs|importer|changelog|remake-changelog ...]   (sanity without an argument)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -47,6 +47,13 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 PY
 }
 
+# The release that is being prepared, from its fragments, under the date that it has.
+remake_changelog() {
+  local date
+  date=$(sed -n "s/^    release_date: '\(.*\)'/\1/p" changelogs/changelog.yaml | tail -n 1)
+  antsibull-changelog release --refresh --reload-plugins --update-existing --date "$date"
+}
+
 run() {
   case $1 in
     sanity) prime_pip && cd "$copy" && ansible-test sanity --color no --python "$version" ${SANITY_ARGS:-} ;;
@@ -58,7 +65,12 @@ run() {
           ansible-test integration --color no --python "$version" ${INTEGRATION_ARGS:-}
       ;;
     docs) cd "$copy" && antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck . ;;
-    changelog) cd "$copy" && antsibull-changelog lint ;;
+    changelog)
+      # CHANGELOG.md and changelog.yaml are made of the fragments (make changelog), so making them again changes nothing.
+      cd "$copy" && antsibull-changelog lint && remake_changelog && git diff --exit-code -- CHANGELOG.md changelogs ||
+        { echo "the changelog is not what its fragments say: make changelog" >&2; return 1; }
+      ;;
+    remake-changelog) cd "$copy" && remake_changelog && cp CHANGELOG.md "$root/" && cp changelogs/changelog.yaml "$root/changelogs/" ;;
     importer)
       # The importer insists on an address, and the project has no public one yet: the copy gets one, so that the rest is judged.
       grep -q '^repository:' "$copy/galaxy.yml" || echo 'repository: https://example.invalid/commitlog/kafka' >>"$copy/galaxy.yml"
