@@ -173,10 +173,43 @@ def test_another_mode_is_refused(tmp_path: Path) -> None:
     assert "security_mode must be one of: plaintext, tls_scram, mtls, got: tls" in done.output
 
 
-def test_a_broker_without_security_is_not_cut_off_at_once(tmp_path: Path) -> None:
+CONFIGURED = {
+    "plaintext": "listeners=PLAINTEXT://:9092\n",
+    "tls_scram, step 1": "# cluster_security: tls_scram, step 1 of 3\nlisteners=PLAINTEXT://:9092,SASL_SSL://:9093\n",
+    "tls_scram": "# cluster_security: tls_scram, step 3 of 3\nlisteners=SASL_SSL://:9093\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "said"),
+    [
+        ("plaintext", {}, "playbooks/enable_security.yml goes there in steps, while it serves"),
+        ("plaintext", {"cluster_security_step": 2}, "playbooks/enable_security.yml goes there in steps"),
+        ("plaintext", {"cluster_security_step": 1}, ""),
+        ("tls_scram, step 1", {}, "is at step 1 of 3 from plaintext"),
+        ("tls_scram, step 1", {"cluster_security_step": 2}, ""),
+        ("tls_scram", {}, ""),
+        ("tls_scram", {"cluster_security": "mtls"}, "has tls_scram, from which no way leads to mtls"),
+        ("tls_scram", {"cluster_security": "plaintext"}, "has tls_scram, from which no way leads to plaintext"),
+    ],
+)
+def test_nobody_is_cut_off_from_a_broker_that_is_there(tmp_path: Path, there: str, wanted: dict[str, Any], said: str) -> None:
     config = tmp_path / "home" / "config"
     config.mkdir(parents=True)
-    (config / "server.properties").write_text("listeners=PLAINTEXT://:9092\n")
-    done = apply(tmp_path, "preflight")
+    (config / "server.properties").write_text(CONFIGURED[there])
+    done = apply(tmp_path, "preflight", **wanted)
+    assert (done.status == 0) == (said == ""), done.output
+    assert said in done.output
+
+
+def test_another_password_of_the_user_that_brokers_log_in_as_is_refused(tmp_path: Path) -> None:
+    assert apply(tmp_path, "main", security_broker_password="first-password").status == 0
+    jaas = tmp_path / "home" / "config" / "security" / "broker.jaas"
+    before = jaas.read_text()
+    done = apply(tmp_path, "main", "-vvv", security_broker_password="second-password")
     assert done.status != 0
-    assert "cluster_security is for new clusters" in done.output
+    assert "give the new password to the other user" in done.output
+    assert jaas.read_text() == before
+    assert "first-password" not in done.output
+    assert apply(tmp_path, "main", security_broker_password="second-password", security_broker_user="broker2").status == 0
+    assert 'username="broker2" password="second-password";' in jaas.read_text()

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoAuthError
+from kazoo.exceptions import KazooException, NoAuthError
 
 from commitlog.coordination.kazoo_client import KazooCoordination
 from commitlog.coordination.zookeeper_security import ZooKeeperSecurity
@@ -31,6 +34,7 @@ class SecureZooKeeper:
     process: ZooKeeperProcess
     tls_port: int
     ca: LabCa
+    jaas: Path
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureZooKeeper
         directory, settings=settings, options=[f"-Djava.security.auth.login.config={jaas}"]
     )
     try:
-        yield SecureZooKeeper(process, tls_port, ca)
+        yield SecureZooKeeper(process, tls_port, ca, jaas)
     finally:
         process.stop()
 
@@ -111,6 +115,53 @@ def test_a_broker_behind_tls_and_a_login_keeps_its_znodes(
         with contextlib.suppress(Exception):
             stranger.stop()
             stranger.close()
+
+
+def test_a_new_password_and_certificate_are_used_without_a_restart(
+    secure: SecureZooKeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker's files come first, while ZooKeeper still has the old password; then ZooKeeper changes. The
+    session lives all the while, by the password that each server knows."""
+    broker = secured_broker(secure, tmp_path, monkeypatch)
+    observer = KazooClient(f"{secure.process.connect_string}/{tmp_path.name}")
+    server_jaas = secure.jaas.read_text()
+    try:
+        broker.start()
+        observer.start()
+        before = observer.get("/brokers/ids/0")[1].czxid
+        jaas = tmp_path / "broker.jaas"
+        jaas.write_text(jaas.read_text().replace("zk-secret", "changed"))
+        secure.process.kill()
+        secure.process.start()
+        wait_until(lambda: answered(observer, broker), "the broker to be back, by the old password")
+        secure.jaas.write_text(server_jaas.replace("zk-secret", "changed"))
+        renewed = secure.ca.issue("broker-2")
+        renewed.pkcs12("keys").replace(broker.settings["zookeeper.ssl.keystore.location"])
+        secure.process.kill()
+        secure.process.start()
+        wait_until(lambda: answered(observer, broker), "the broker to be back, by the new password")
+        assert observer.get("/brokers/ids/0")[1].czxid == before
+        assert "changed" not in broker.output
+        assert broker.stop() == 0
+    finally:
+        broker.kill()
+        secure.process.kill()
+        secure.jaas.write_text(server_jaas)
+        secure.process.start()
+        with contextlib.suppress(Exception):
+            observer.stop()
+            observer.close()
+
+
+def answered(observer: KazooClient, broker: BrokerProcess) -> bool:
+    """Whether the broker can write to ZooKeeper: a topic that it is asked to make is there."""
+    name = f"made-{time.monotonic_ns()}"
+    admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
+    made = admin.create_topics([NewTopic(name, 1, 1)], operation_timeout=5, request_timeout=5)
+    with contextlib.suppress(KafkaException, KazooException):
+        made[name].result(10)
+        return observer.exists(f"/brokers/topics/{name}") is not None
+    return False
 
 
 def _acl(client: KazooClient, path: str) -> list[tuple[str, str, int]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.topic_names import is_valid_topic_name
 from commitlog.security.acl import AclOperation
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
@@ -30,7 +31,10 @@ async def handle(
     services: Services, context: RequestContext, request: LeaderAndIsrRequest
 ) -> LeaderAndIsrResponse:
     if not context.authorize_cluster(AclOperation.CLUSTER_ACTION):
-        return _denied(request, context.api_version)
+        return _refused(request, context.api_version, ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+    if not all(is_valid_topic_name(name) for name in _names(request)):
+        # No controller makes such topics, and a partition's directory has the topic's name.
+        return _refused(request, context.api_version, ErrorCode.INVALID_TOPIC_EXCEPTION)
     new_topics = _new_topics(services, request)
     if new_topics:
         # The overrides of a new topic were written without a notification; its logs need them.
@@ -49,10 +53,14 @@ def _new_topics(services: Services, request: LeaderAndIsrRequest) -> list[str]:
     return sorted({topic for topic, partition in named if _is_new(services, topic, partition)})
 
 
-def _denied(request: LeaderAndIsrRequest, version: int) -> LeaderAndIsrResponse:
+def _names(request: LeaderAndIsrRequest) -> set[str]:
+    ungrouped = {state.topic_name for state in request.ungrouped_partition_states}
+    return ungrouped | {topic.topic_name for topic in request.topic_states}
+
+
+def _refused(request: LeaderAndIsrRequest, version: int, code: ErrorCode) -> LeaderAndIsrResponse:
     """The error of the whole and of every partition, by topic id from version 5 on
     (LeaderAndIsrRequest.getErrorResponse)."""
-    code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
     response = LeaderAndIsrResponse(error_code=code)
     if version < TOPIC_ID_VERSION:
         named = [(state.topic_name, state.partition_index) for state in request.ungrouped_partition_states]

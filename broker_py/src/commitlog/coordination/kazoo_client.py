@@ -14,7 +14,6 @@ import logging
 import math
 import select
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -84,25 +83,41 @@ SESSION_TIMEOUT_MS = 18_000
 MAX_IN_FLIGHT_REQUESTS = 10
 
 
+class _Secured:
+    """What secures the next connection: files with certificates and passwords change
+    while a session lives."""
+
+    def __init__(self, security: ZooKeeperSecurity) -> None:
+        self.now = security
+        self.is_tls = security.tls is not None
+        self.has_login = security.username is not None
+
+    def refresh(self) -> ZooKeeperSecurity:
+        if self.now.read_again is not None:
+            self.now = self.now.read_again()
+        return self.now
+
+
 class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
     """kazoo's handler without its two worker threads: results and watch events are passed on by the
     connection's thread itself, so that they keep the order of the socket. What is passed on only posts to the
     loop."""
 
-    def __init__(self, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, secured: _Secured) -> None:
         super().__init__()
-        self._tls = tls
+        self._secured = secured
         self.tls_error: str | None = None
         """Why the last TLS handshake failed."""
 
     def create_connection(self, address: Any, hostname: str | None = None, **options: Any) -> Any:
         """kazoo's, but with our TLS context: its own takes files only."""
-        if self._tls is None:
+        tls = self._secured.refresh().tls
+        if tls is None:
             return super().create_connection(address, hostname=hostname, **options)
         raw = socket.create_connection(address, options.get("timeout"))
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return self._tls.wrap_socket(raw, server_hostname=hostname)
+            return tls.wrap_socket(raw, server_hostname=hostname)
         except OSError as error:
             raw.close()
             self.tls_error = str(error)
@@ -139,25 +154,35 @@ class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
 class _LoggingIn(ConnectionHandler):  # type: ignore[misc]
     """kazoo's connection with a DIGEST-MD5 login of our own: kazoo's needs a package that has no wheel."""
 
-    def __init__(self, client: KazooClient, security: ZooKeeperSecurity) -> None:
+    def __init__(self, client: KazooClient, secured: _Secured) -> None:
         super().__init__(client, client._conn_retry.copy(), logger=client.logger, sasl_options={})
-        self._security = security
-        self._accepted = False
+        self._secured = secured
+        self._accepted: str | None = None
+        self._refusals: dict[str, int] = {}
         self.refused = False
 
+    def _password(self, host: str) -> str:
+        """The file's, and in turn with it the one that was accepted last: while the password of an ensemble
+        changes, its servers are restarted one by one, and each knows one of the two."""
+        known = list(dict.fromkeys([self._secured.now.password or "", self._accepted or ""]))
+        return known[self._refusals.get(host, 0) % (2 if self._accepted and len(known) > 1 else 1)]
+
     def _authenticate_with_sasl(self, host: str, timeout: float) -> None:
-        login = DigestMd5Client(self._security.username or "", self._security.password or "")
+        password = self._password(host)
+        login = DigestMd5Client(self._secured.now.username or "", password)
         try:
             challenge = self._sasl(b"", 1, timeout)
             login.check(self._sasl(login.respond(challenge), 2, timeout))
         except (ConnectionDropped, DigestError) as error:
             # ZooKeeper answers wrong credentials by closing the connection. A login that worked before is
             # tried again, for ever: it may be the server that is in a bad way.
-            if self._accepted:
+            if self._accepted is not None:
+                self._refusals[host] = self._refusals.get(host, 0) + 1
                 raise ConnectionDropped(f"login failed: {error}") from None
             self.refused = True
             raise AuthFailedError(str(error)) from None
-        self._accepted = True
+        self._accepted = password
+        self._refusals.pop(host, None)
 
     def _sasl(self, token: bytes, xid: int, timeout: float) -> bytes:
         self._submit(kazoo_messages.SASL(token), timeout, xid)
@@ -187,18 +212,19 @@ class KazooCoordination(BaseClient):
         self._connection_timeout_ms = connection_timeout_ms or session_timeout_ms
         self._create_chroot = create_chroot
         self._security = security or ZooKeeperSecurity()
-        self._handler = _InlineHandler(self._security.tls)
+        self._secured = _Secured(self._security)
+        self._handler = _InlineHandler(self._secured)
         self._client = KazooClient(
             hosts=self._hosts,
             timeout=session_timeout_ms / 1000,
             handler=self._handler,
-            use_ssl=self._security.tls is not None,
+            use_ssl=self._secured.is_tls,
             connection_retry={"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 1.0},
             logger=logging.getLogger("commitlog.coordination.kazoo"),
         )
         self._login: _LoggingIn | None = None
-        if self._security.username is not None:
-            self._login = self._client._connection = _LoggingIn(self._client, self._security)
+        if self._secured.has_login:
+            self._login = self._client._connection = _LoggingIn(self._client, self._secured)
         self._in_flight = asyncio.Semaphore(max_in_flight_requests)
         self._outstanding: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -221,12 +247,12 @@ class KazooCoordination(BaseClient):
             hosts=self._hosts,
             timeout=self._connection_timeout_ms / 1000,
             client_id=(session_id, password),
-            handler=_InlineHandler(self._security.tls),
-            use_ssl=self._security.tls is not None,
+            handler=_InlineHandler(self._secured),
+            use_ssl=self._secured.is_tls,
             logger=logging.getLogger("commitlog.coordination.kazoo"),
         )
-        if self._security.username is not None:
-            client._connection = _LoggingIn(client, self._security)
+        if self._secured.has_login:
+            client._connection = _LoggingIn(client, self._secured)
         try:
             client.start(self._connection_timeout_ms / 1000)
         except KazooTimeoutError as error:

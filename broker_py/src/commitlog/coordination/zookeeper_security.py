@@ -8,6 +8,7 @@ all, but for what holds secrets; /consumers itself stays open, since 0.8 consume
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 OPEN = "open"
@@ -25,6 +26,8 @@ class ZooKeeperSecurity:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     set_acl: bool = False
+    read_again: Callable[[], ZooKeeperSecurity] | None = field(default=None, repr=False, compare=False)
+    """The same from the files as they are now, for the next connection; itself where they cannot be used."""
 
     def acl(self, path: str) -> str:
         """The kind of ACL of a znode that is created at the path (without chroot)."""

@@ -9,6 +9,8 @@ off), with ZooKeeper's DigestLoginModule.
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -18,6 +20,8 @@ from commitlog.coordination.zookeeper_security import ZooKeeperSecurity
 from commitlog.security.jaas import JaasError, LoginModule, java_properties, login_section
 from commitlog.security.keystores import StoreError
 from commitlog.security.tls import client_context
+
+log = logging.getLogger("commitlog.security.zookeeper")
 
 PREFIX = "zookeeper.ssl."
 NETTY = "org.apache.zookeeper.ClientCnxnSocketNetty"
@@ -45,9 +49,21 @@ def zookeeper_security(
             source=source,
             name="zookeeper.set.acl",
         )
-    if module is None:
-        return ZooKeeperSecurity(tls, set_acl=set_acl)
-    return ZooKeeperSecurity(tls, module.options["username"], module.options["password"], set_acl)
+    made = ZooKeeperSecurity(tls, set_acl=set_acl)
+    if module is not None:
+        made = dataclasses.replace(
+            made, username=module.options["username"], password=module.options["password"]
+        )
+
+    def read_again() -> ZooKeeperSecurity:
+        """Unlike the JVM's broker, which must be restarted for it."""
+        try:
+            return zookeeper_security(get, source, environment)
+        except ConfigError as error:
+            log.warning("ZooKeeper is reached with the certificate and login of before: %s", error)
+            return made
+
+    return dataclasses.replace(made, read_again=read_again)
 
 
 def _is_true(get: Get, name: str) -> bool:
