@@ -107,10 +107,11 @@ def test_a_follower_ahead_of_the_leader_waits_and_one_behind_stops(tmp_path: Pat
 
 
 def test_a_leader_that_hears_later_than_its_follower_is_asked_again_at_once(tmp_path: Path) -> None:
-    """Else each change of leadership can cost a partition replica.fetch.backoff.ms, a second."""
+    """Else each change of leadership can cost a partition replica.fetch.backoff.ms, a second; or, where the
+    follower has other partitions of that leader, in which nothing happens, replica.fetch.wait.max.ms."""
 
     async def main(cluster: Cluster) -> None:
-        cluster.create_topic("t", [0, 1])
+        cluster.create_topic("t", [0, 1], partitions=2)
         assert (await cluster.nodes[0].produce("t", b"a")).error is ErrorCode.NONE
         cluster.partitions["t", 0].leader_epoch += 1
         cluster.leader_and_isr("t", to=[1])

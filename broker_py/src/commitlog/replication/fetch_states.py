@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -69,6 +70,8 @@ class FetchStates:
         self._advanced: dict[TopicPartition, None] = {}
         self.settled = False
         """All are being fetched, and none but those `take_advanced` answers has changed since `settle`."""
+        self.next_ready_at = math.inf
+        """Loop time at which the first of those that were delayed then may be asked for again."""
 
     def __len__(self) -> int:
         return len(self._states)
@@ -109,7 +112,9 @@ class FetchStates:
         """All that may be fetched now was asked for."""
         self._advanced.clear()
         now = asyncio.get_running_loop().time()
-        self.settled = all(not state.truncating and state.ready_at <= now for state in self._states.values())
+        delayed = [state.ready_at for state in self._states.values() if state.ready_at > now]
+        self.next_ready_at = min(delayed, default=math.inf)
+        self.settled = not delayed and not any(state.truncating for state in self._states.values())
 
     def to_end(self, key: TopicPartition) -> None:
         """Those that had data go to the end of the line, so that all get their turn."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
@@ -246,7 +247,7 @@ class Fetcher:
             return
         try:
             self.requests_sent += 1
-            answers = await self.leader.fetch(plan)
+            answers = await self.leader.fetch(plan, self._max_wait_ms())
         except (OSError, KafkaError) as error:
             logger.warning(
                 "%s Error in response for fetch request (sessionId=%d, epoch=%d): %s",
@@ -268,6 +269,12 @@ class Fetcher:
                 and request.fetch_offset == state.fetch_offset
             ):
                 await self._process(key, state, request, data)
+
+    def _max_wait_ms(self) -> int:
+        """How long the leader may wait for records: until a partition is to be asked for again."""
+        left_s = self._states.next_ready_at - asyncio.get_running_loop().time()
+        longest_ms = self._config.replica_fetch_wait_max_ms
+        return max(0, min(longest_ms, math.ceil(left_s * 1000))) if left_s < longest_ms / 1000 else longest_ms
 
     def _plan(self) -> FetchPlan:
         """The next request. All partitions are looked at only when something else than a fetch has changed

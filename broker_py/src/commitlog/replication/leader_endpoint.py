@@ -91,7 +91,7 @@ class LeaderEndpoint:
     def plan_advanced(self, advanced: Mapping[TopicPartition, FetchPartition]) -> FetchPlan | None:
         return self._session.plan_advanced(advanced)
 
-    async def fetch(self, plan: FetchPlan) -> list[tuple[TopicPartition, PartitionData]]:
+    async def fetch(self, plan: FetchPlan, max_wait_ms: int) -> list[tuple[TopicPartition, PartitionData]]:
         """One fetch. Empty when the session was refused: the next plan begins a new one. OSError when the
         leader is away."""
         version = self.version.fetch
@@ -99,7 +99,9 @@ class LeaderEndpoint:
             version = 12
         try:
             connection = await self._connected()
-            response = cast("FetchResponse", await connection.send(self._request(plan, version), version))
+            response = cast(
+                "FetchResponse", await connection.send(self._request(plan, max_wait_ms, version), version)
+            )
         except BaseException:
             # Cancelled too: the answer that may still come belongs to no plan.
             self._session.failed()
@@ -118,9 +120,9 @@ class LeaderEndpoint:
             return []
         return answers
 
-    def _request(self, plan: FetchPlan, version: int) -> fetch_messages.FetchRequest:
+    def _request(self, plan: FetchPlan, max_wait_ms: int, version: int) -> fetch_messages.FetchRequest:
         request = fetch_messages.FetchRequest(
-            max_wait_ms=self._config.replica_fetch_wait_max_ms,
+            max_wait_ms=max_wait_ms,
             min_bytes=self._config.replica_fetch_min_bytes,
             max_bytes=self._config.replica_fetch_response_max_bytes,
             session_id=plan.session_id,
