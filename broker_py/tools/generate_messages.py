@@ -50,7 +50,7 @@ def render_module(schema: str, message: MessageSpec) -> str:
     structs = [*_innermost_first(message), message.root]
     body = "\n\n".join(_render_class(schema, message, struct) for struct in structs)
     specs = [spec for struct in structs for spec in struct.fields]
-    imports = sorted([BASES[message.kind], "RawTaggedField"])
+    imports = [*sorted([BASES[message.kind], "RawTaggedField"]), "struct"]
     if any(spec.type == "uuid" and not spec.is_array for spec in specs):
         imports.insert(0, "ZERO_UUID")
     lines = [
@@ -62,7 +62,7 @@ def render_module(schema: str, message: MessageSpec) -> str:
         "from __future__ import annotations",
         "",
         "from collections.abc import Sequence",
-        "from dataclasses import dataclass, field",
+        *(["from dataclasses import field"] if any(_is_made(spec) for spec in specs) else []),
         "from typing import ClassVar",
         "",
         f"from commitlog.wire.message import {', '.join(imports)}",
@@ -146,7 +146,7 @@ def _render_class(schema: str, message: MessageSpec, struct: StructSpec) -> str:
     base = ""
     if struct is message.root:
         base = f"(Request[{_answer(message)}])" if message.kind == "request" else f"({BASES[message.kind]})"
-    lines = ["@dataclass(slots=True)", f"class {struct.name}{base}:"]
+    lines = ["@struct", f"class {struct.name}{base}:"]
     if struct is message.root:
         lines.append(f'    SCHEMA: ClassVar[str] = "{schema}"')
         if message.api_key is not None:
@@ -161,7 +161,7 @@ def _render_class(schema: str, message: MessageSpec, struct: StructSpec) -> str:
         lines += (
             [f"{line}  {remark}"] if len(line) + 2 + len(remark) <= LINE_LENGTH else [f"    {remark}", line]
         )
-    lines.append("    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)")
+    lines.append("    unknown_tagged_fields: Sequence[RawTaggedField] = ()")
     return "\n".join(lines) + "\n"
 
 
@@ -170,6 +170,11 @@ def _type(spec: FieldSpec) -> str:
     if spec.is_array:
         name = f"list[{name}]"
     return f"{name} | None" if spec.nullable is not None else name
+
+
+def _is_made(spec: FieldSpec) -> bool:
+    """Whether each message gets a value of its own."""
+    return not spec.nullable_default and (spec.is_array or spec.struct is not None)
 
 
 def _default(spec: FieldSpec) -> str:

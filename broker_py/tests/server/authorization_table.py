@@ -6,7 +6,6 @@ Rows ask about the topic, group and transactional id TARGET. Expectations are th
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -59,7 +58,7 @@ def make(message: type[Any], values: dict[str, Any]) -> Any:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    struct = next((one for one in _parts(hint) if dataclasses.is_dataclass(one)), None)
+    struct = next((one for one in _parts(hint) if hasattr(one, "unknown_tagged_fields")), None)
     if struct is None:
         return value
     if isinstance(value, list):
@@ -86,9 +85,9 @@ def texts(message: Any) -> set[Any]:
 
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     """Every field of a message that holds no other one, by its name."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for each in dataclasses.fields(value):
-            yield from leaves(getattr(value, each.name), each.name)
+    if hasattr(value, "unknown_tagged_fields"):
+        for each in value.__slots__:
+            yield from leaves(getattr(value, each), each)
     elif isinstance(value, list | tuple):
         for one in value:
             yield from leaves(one, name)

@@ -8,14 +8,13 @@ wire/schemas/add_offsets_to_txn.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.add_offsets_to_txn_response import AddOffsetsToTxnResponse
 
 
-@dataclass(slots=True)
+@struct
 class AddOffsetsToTxnRequest(Request[AddOffsetsToTxnResponse]):
     SCHEMA: ClassVar[str] = "add_offsets_to_txn"
     API_KEY: ClassVar[int] = 25
@@ -27,4 +26,4 @@ class AddOffsetsToTxnRequest(Request[AddOffsetsToTxnResponse]):
     producer_id: int = 0  # 0+
     producer_epoch: int = 0  # 0+
     group_id: str = ""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,31 +8,31 @@ wire/schemas/add_partitions_to_txn.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.add_partitions_to_txn_response import AddPartitionsToTxnResponse
 
 
-@dataclass(slots=True)
+@struct
 class AddPartitionsToTxnTopic:
     name: str = ""  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AddPartitionsToTxnTransaction:
     transactional_id: str = ""  # 4+
     producer_id: int = 0  # 4+
     producer_epoch: int = 0  # 4+
     verify_only: bool = False  # 4+
     topics: list[AddPartitionsToTxnTopic] = field(default_factory=list)  # 4+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AddPartitionsToTxnRequest(Request[AddPartitionsToTxnResponse]):
     SCHEMA: ClassVar[str] = "add_partitions_to_txn"
     API_KEY: ClassVar[int] = 24
@@ -45,4 +45,4 @@ class AddPartitionsToTxnRequest(Request[AddPartitionsToTxnResponse]):
     v3_and_below_producer_id: int = 0  # 0-3
     v3_and_below_producer_epoch: int = 0  # 0-3
     v3_and_below_topics: list[AddPartitionsToTxnTopic] = field(default_factory=list)  # 0-3
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

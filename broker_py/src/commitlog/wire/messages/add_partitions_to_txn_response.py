@@ -8,34 +8,34 @@ wire/schemas/add_partitions_to_txn.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class AddPartitionsToTxnPartitionResult:
     partition_index: int = 0  # 0+
     partition_error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AddPartitionsToTxnTopicResult:
     name: str = ""  # 0+
     results_by_partition: list[AddPartitionsToTxnPartitionResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AddPartitionsToTxnResult:
     transactional_id: str = ""  # 4+
     topic_results: list[AddPartitionsToTxnTopicResult] = field(default_factory=list)  # 4+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AddPartitionsToTxnResponse(Response):
     SCHEMA: ClassVar[str] = "add_partitions_to_txn"
     API_KEY: ClassVar[int] = 24
@@ -47,4 +47,4 @@ class AddPartitionsToTxnResponse(Response):
     error_code: int = 0  # 4+, ignorable
     results_by_transaction: list[AddPartitionsToTxnResult] = field(default_factory=list)  # 4+
     results_by_topic_v3_and_below: list[AddPartitionsToTxnTopicResult] = field(default_factory=list)  # 0-3
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,13 @@ wire/schemas/allocate_producer_ids.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.allocate_producer_ids_response import AllocateProducerIdsResponse
 
 
-@dataclass(slots=True)
+@struct
 class AllocateProducerIdsRequest(Request[AllocateProducerIdsResponse]):
     SCHEMA: ClassVar[str] = "allocate_producer_ids"
     API_KEY: ClassVar[int] = 67
@@ -25,4 +24,4 @@ class AllocateProducerIdsRequest(Request[AllocateProducerIdsResponse]):
 
     broker_id: int = 0  # 0+
     broker_epoch: int = -1  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

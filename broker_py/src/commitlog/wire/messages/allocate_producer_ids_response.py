@@ -8,13 +8,12 @@ wire/schemas/allocate_producer_ids.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class AllocateProducerIdsResponse(Response):
     SCHEMA: ClassVar[str] = "allocate_producer_ids"
     API_KEY: ClassVar[int] = 67
@@ -26,4 +25,4 @@ class AllocateProducerIdsResponse(Response):
     error_code: int = 0  # 0+
     producer_id_start: int = 0  # 0+
     producer_id_len: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

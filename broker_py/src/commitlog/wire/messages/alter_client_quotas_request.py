@@ -8,36 +8,36 @@ wire/schemas/alter_client_quotas.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.alter_client_quotas_response import AlterClientQuotasResponse
 
 
-@dataclass(slots=True)
+@struct
 class EntityData:
     entity_type: str = ""  # 0+
     entity_name: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OpData:
     key: str = ""  # 0+
     value: float = 0.0  # 0+
     remove: bool = False  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class EntryData:
     entity: list[EntityData] = field(default_factory=list)  # 0+
     ops: list[OpData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterClientQuotasRequest(Request[AlterClientQuotasResponse]):
     SCHEMA: ClassVar[str] = "alter_client_quotas"
     API_KEY: ClassVar[int] = 49
@@ -47,4 +47,4 @@ class AlterClientQuotasRequest(Request[AlterClientQuotasResponse]):
 
     entries: list[EntryData] = field(default_factory=list)  # 0+
     validate_only: bool = False  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

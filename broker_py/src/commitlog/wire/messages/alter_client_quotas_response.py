@@ -8,28 +8,28 @@ wire/schemas/alter_client_quotas.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class EntityData:
     entity_type: str = ""  # 0+
     entity_name: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class EntryData:
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     entity: list[EntityData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterClientQuotasResponse(Response):
     SCHEMA: ClassVar[str] = "alter_client_quotas"
     API_KEY: ClassVar[int] = 49
@@ -39,4 +39,4 @@ class AlterClientQuotasResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     entries: list[EntryData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,28 +8,28 @@ wire/schemas/alter_partition_reassignments.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.alter_partition_reassignments_response import AlterPartitionReassignmentsResponse
 
 
-@dataclass(slots=True)
+@struct
 class ReassignablePartition:
     partition_index: int = 0  # 0+
     replicas: list[int] | None = None  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ReassignableTopic:
     name: str = ""  # 0+
     partitions: list[ReassignablePartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterPartitionReassignmentsRequest(Request[AlterPartitionReassignmentsResponse]):
     SCHEMA: ClassVar[str] = "alter_partition_reassignments"
     API_KEY: ClassVar[int] = 45
@@ -39,4 +39,4 @@ class AlterPartitionReassignmentsRequest(Request[AlterPartitionReassignmentsResp
 
     timeout_ms: int = 60000  # 0+
     topics: list[ReassignableTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,28 +8,28 @@ wire/schemas/alter_partition_reassignments.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class ReassignablePartitionResponse:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ReassignableTopicResponse:
     name: str = ""  # 0+
     partitions: list[ReassignablePartitionResponse] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterPartitionReassignmentsResponse(Response):
     SCHEMA: ClassVar[str] = "alter_partition_reassignments"
     API_KEY: ClassVar[int] = 45
@@ -41,4 +41,4 @@ class AlterPartitionReassignmentsResponse(Response):
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     responses: list[ReassignableTopicResponse] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

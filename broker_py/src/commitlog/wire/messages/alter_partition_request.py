@@ -8,21 +8,21 @@ wire/schemas/alter_partition.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request, struct
 from commitlog.wire.messages.alter_partition_response import AlterPartitionResponse
 
 
-@dataclass(slots=True)
+@struct
 class BrokerState:
     broker_id: int = 0  # 3+
     broker_epoch: int = -1  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class PartitionData:
     partition_index: int = 0  # 0+
     leader_epoch: int = 0  # 0+
@@ -30,18 +30,18 @@ class PartitionData:
     new_isr_with_epochs: list[BrokerState] = field(default_factory=list)  # 3+
     leader_recovery_state: int = 0  # 1+
     partition_epoch: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TopicData:
     topic_name: str = ""  # 0-1, ignorable
     topic_id: bytes = ZERO_UUID  # 2+, ignorable
     partitions: list[PartitionData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterPartitionRequest(Request[AlterPartitionResponse]):
     SCHEMA: ClassVar[str] = "alter_partition"
     API_KEY: ClassVar[int] = 56
@@ -52,4 +52,4 @@ class AlterPartitionRequest(Request[AlterPartitionResponse]):
     broker_id: int = 0  # 0+
     broker_epoch: int = -1  # 0+
     topics: list[TopicData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,13 @@ wire/schemas/alter_partition.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class PartitionData:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
@@ -23,18 +23,18 @@ class PartitionData:
     isr: list[int] = field(default_factory=list)  # 0+
     leader_recovery_state: int = 0  # 1+, ignorable
     partition_epoch: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TopicData:
     topic_name: str = ""  # 0-1, ignorable
     topic_id: bytes = ZERO_UUID  # 2+, ignorable
     partitions: list[PartitionData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterPartitionResponse(Response):
     SCHEMA: ClassVar[str] = "alter_partition"
     API_KEY: ClassVar[int] = 56
@@ -45,4 +45,4 @@ class AlterPartitionResponse(Response):
     throttle_time_ms: int = 0  # 0+
     error_code: int = 0  # 0+
     topics: list[TopicData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,28 +8,28 @@ wire/schemas/alter_replica_log_dirs.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.alter_replica_log_dirs_response import AlterReplicaLogDirsResponse
 
 
-@dataclass(slots=True)
+@struct
 class AlterReplicaLogDirTopic:
     name: str = ""  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterReplicaLogDir:
     path: str = ""  # 0+
     topics: list[AlterReplicaLogDirTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterReplicaLogDirsRequest(Request[AlterReplicaLogDirsResponse]):
     SCHEMA: ClassVar[str] = "alter_replica_log_dirs"
     API_KEY: ClassVar[int] = 34
@@ -38,4 +38,4 @@ class AlterReplicaLogDirsRequest(Request[AlterReplicaLogDirsResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 2
 
     dirs: list[AlterReplicaLogDir] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

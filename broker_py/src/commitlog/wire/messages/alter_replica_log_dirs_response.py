@@ -8,27 +8,27 @@ wire/schemas/alter_replica_log_dirs.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class AlterReplicaLogDirPartitionResult:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterReplicaLogDirTopicResult:
     topic_name: str = ""  # 0+
     partitions: list[AlterReplicaLogDirPartitionResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterReplicaLogDirsResponse(Response):
     SCHEMA: ClassVar[str] = "alter_replica_log_dirs"
     API_KEY: ClassVar[int] = 34
@@ -38,4 +38,4 @@ class AlterReplicaLogDirsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     results: list[AlterReplicaLogDirTopicResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,31 +8,31 @@ wire/schemas/alter_user_scram_credentials.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.alter_user_scram_credentials_response import AlterUserScramCredentialsResponse
 
 
-@dataclass(slots=True)
+@struct
 class ScramCredentialDeletion:
     name: str = ""  # 0+
     mechanism: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ScramCredentialUpsertion:
     name: str = ""  # 0+
     mechanism: int = 0  # 0+
     iterations: int = 0  # 0+
     salt: bytes = b""  # 0+
     salted_password: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterUserScramCredentialsRequest(Request[AlterUserScramCredentialsResponse]):
     SCHEMA: ClassVar[str] = "alter_user_scram_credentials"
     API_KEY: ClassVar[int] = 51
@@ -42,4 +42,4 @@ class AlterUserScramCredentialsRequest(Request[AlterUserScramCredentialsResponse
 
     deletions: list[ScramCredentialDeletion] = field(default_factory=list)  # 0+
     upsertions: list[ScramCredentialUpsertion] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,21 +8,21 @@ wire/schemas/alter_user_scram_credentials.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class AlterUserScramCredentialsResult:
     user: str = ""  # 0+
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterUserScramCredentialsResponse(Response):
     SCHEMA: ClassVar[str] = "alter_user_scram_credentials"
     API_KEY: ClassVar[int] = 51
@@ -32,4 +32,4 @@ class AlterUserScramCredentialsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     results: list[AlterUserScramCredentialsResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,13 @@ wire/schemas/api_versions.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.api_versions_response import ApiVersionsResponse
 
 
-@dataclass(slots=True)
+@struct
 class ApiVersionsRequest(Request[ApiVersionsResponse]):
     SCHEMA: ClassVar[str] = "api_versions"
     API_KEY: ClassVar[int] = 18
@@ -25,4 +24,4 @@ class ApiVersionsRequest(Request[ApiVersionsResponse]):
 
     client_software_name: str = ""  # 3+, ignorable
     client_software_version: str = ""  # 3+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,37 +8,37 @@ wire/schemas/api_versions.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class ApiVersion:
     api_key: int = 0  # 0+
     min_version: int = 0  # 0+
     max_version: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class SupportedFeatureKey:
     name: str = ""  # 3+
     min_version: int = 0  # 3+
     max_version: int = 0  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class FinalizedFeatureKey:
     name: str = ""  # 3+
     max_version_level: int = 0  # 3+
     min_version_level: int = 0  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ApiVersionsResponse(Response):
     SCHEMA: ClassVar[str] = "api_versions"
     API_KEY: ClassVar[int] = 18
@@ -53,4 +53,4 @@ class ApiVersionsResponse(Response):
     finalized_features_epoch: int = -1  # 3+, tag 1, ignorable
     finalized_features: list[FinalizedFeatureKey] = field(default_factory=list)  # 3+, tag 2, ignorable
     zk_migration_ready: bool = False  # 3+, tag 3, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

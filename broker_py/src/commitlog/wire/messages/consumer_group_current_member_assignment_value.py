@@ -8,20 +8,20 @@ wire/schemas/consumer_group_current_member_assignment_value.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, RecordMessage
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class TopicPartitions:
     topic_id: bytes = ZERO_UUID  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupCurrentMemberAssignmentValue(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_group_current_member_assignment_value"
     MIN_VERSION: ClassVar[int] = 0
@@ -33,4 +33,4 @@ class ConsumerGroupCurrentMemberAssignmentValue(RecordMessage):
     state: int = 0  # 0+
     assigned_partitions: list[TopicPartitions] = field(default_factory=list)  # 0+
     partitions_pending_revocation: list[TopicPartitions] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,14 @@ wire/schemas/consumer_group_describe.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.consumer_group_describe_response import ConsumerGroupDescribeResponse
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupDescribeRequest(Request[ConsumerGroupDescribeResponse]):
     SCHEMA: ClassVar[str] = "consumer_group_describe"
     API_KEY: ClassVar[int] = 69
@@ -25,4 +25,4 @@ class ConsumerGroupDescribeRequest(Request[ConsumerGroupDescribeResponse]):
 
     group_ids: list[str] = field(default_factory=list)  # 0+
     include_authorized_operations: bool = False  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,27 +8,27 @@ wire/schemas/consumer_group_describe.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class TopicPartitions:
     topic_id: bytes = ZERO_UUID  # 0+
     topic_name: str = ""  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class Assignment:
     topic_partitions: list[TopicPartitions] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class Member:
     member_id: str = ""  # 0+
     instance_id: str | None = None  # 0+, nullable 0+
@@ -40,10 +40,10 @@ class Member:
     subscribed_topic_regex: str | None = None  # 0+, nullable 0+
     assignment: Assignment = field(default_factory=Assignment)  # 0+
     target_assignment: Assignment = field(default_factory=Assignment)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribedGroup:
     error_code: int = 0  # 0+
     error_message: str | None = None  # 0+, nullable 0+
@@ -54,10 +54,10 @@ class DescribedGroup:
     assignor_name: str = ""  # 0+
     members: list[Member] = field(default_factory=list)  # 0+
     authorized_operations: int = -2147483648  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupDescribeResponse(Response):
     SCHEMA: ClassVar[str] = "consumer_group_describe"
     API_KEY: ClassVar[int] = 69
@@ -67,4 +67,4 @@ class ConsumerGroupDescribeResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     groups: list[DescribedGroup] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

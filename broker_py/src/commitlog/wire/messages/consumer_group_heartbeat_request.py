@@ -8,21 +8,21 @@ wire/schemas/consumer_group_heartbeat.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request, struct
 from commitlog.wire.messages.consumer_group_heartbeat_response import ConsumerGroupHeartbeatResponse
 
 
-@dataclass(slots=True)
+@struct
 class TopicPartitions:
     topic_id: bytes = ZERO_UUID  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupHeartbeatRequest(Request[ConsumerGroupHeartbeatResponse]):
     SCHEMA: ClassVar[str] = "consumer_group_heartbeat"
     API_KEY: ClassVar[int] = 68
@@ -39,4 +39,4 @@ class ConsumerGroupHeartbeatRequest(Request[ConsumerGroupHeartbeatResponse]):
     subscribed_topic_names: list[str] | None = None  # 0+, nullable 0+
     server_assignor: str | None = None  # 0+, nullable 0+
     topic_partitions: list[TopicPartitions] | None = None  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,26 +8,26 @@ wire/schemas/consumer_group_heartbeat.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class TopicPartitions:
     topic_id: bytes = ZERO_UUID  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class Assignment:
     topic_partitions: list[TopicPartitions] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupHeartbeatResponse(Response):
     SCHEMA: ClassVar[str] = "consumer_group_heartbeat"
     API_KEY: ClassVar[int] = 68
@@ -42,4 +42,4 @@ class ConsumerGroupHeartbeatResponse(Response):
     member_epoch: int = 0  # 0+
     heartbeat_interval_ms: int = 0  # 0+
     assignment: Assignment | None = None  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

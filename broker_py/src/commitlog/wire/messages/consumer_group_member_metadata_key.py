@@ -8,13 +8,12 @@ wire/schemas/consumer_group_member_metadata_key.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupMemberMetadataKey(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_group_member_metadata_key"
     MIN_VERSION: ClassVar[int] = 5
@@ -23,4 +22,4 @@ class ConsumerGroupMemberMetadataKey(RecordMessage):
 
     group_id: str = ""  # 5
     member_id: str = ""  # 5
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,27 +8,27 @@ wire/schemas/consumer_group_member_metadata_value.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class ClassicProtocol:
     name: str = ""  # 0+
     metadata: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ClassicMemberMetadata:
     session_timeout_ms: int = 0  # 0+
     supported_protocols: list[ClassicProtocol] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupMemberMetadataValue(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_group_member_metadata_value"
     MIN_VERSION: ClassVar[int] = 0
@@ -45,4 +45,4 @@ class ConsumerGroupMemberMetadataValue(RecordMessage):
     server_assignor: str | None = ""  # 0+, nullable 0+
     # 0+, nullable 0+, tag 0
     classic_member_metadata: ClassicMemberMetadata | None = field(default_factory=ClassicMemberMetadata)
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/consumer_group_partition_metadata_key.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupPartitionMetadataKey(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_group_partition_metadata_key"
     MIN_VERSION: ClassVar[int] = 4
@@ -22,4 +21,4 @@ class ConsumerGroupPartitionMetadataKey(RecordMessage):
     FLEXIBLE_VERSION: ClassVar[int | None] = None
 
     group_id: str = ""  # 4
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

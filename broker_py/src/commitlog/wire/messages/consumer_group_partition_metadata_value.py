@@ -8,29 +8,29 @@ wire/schemas/consumer_group_partition_metadata_value.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, RecordMessage
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class PartitionMetadata:
     partition: int = 0  # 0+
     racks: list[str] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TopicMetadata:
     topic_id: bytes = ZERO_UUID  # 0+
     topic_name: str = ""  # 0+
     num_partitions: int = 0  # 0+
     partition_metadata: list[PartitionMetadata] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupPartitionMetadataValue(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_group_partition_metadata_value"
     MIN_VERSION: ClassVar[int] = 0
@@ -38,4 +38,4 @@ class ConsumerGroupPartitionMetadataValue(RecordMessage):
     FLEXIBLE_VERSION: ClassVar[int | None] = 0
 
     topics: list[TopicMetadata] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

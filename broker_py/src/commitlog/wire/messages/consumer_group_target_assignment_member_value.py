@@ -8,20 +8,20 @@ wire/schemas/consumer_group_target_assignment_member_value.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, RecordMessage
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class TopicPartition:
     topic_id: bytes = ZERO_UUID  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupTargetAssignmentMemberValue(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_group_target_assignment_member_value"
     MIN_VERSION: ClassVar[int] = 0
@@ -29,4 +29,4 @@ class ConsumerGroupTargetAssignmentMemberValue(RecordMessage):
     FLEXIBLE_VERSION: ClassVar[int | None] = 0
 
     topic_partitions: list[TopicPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

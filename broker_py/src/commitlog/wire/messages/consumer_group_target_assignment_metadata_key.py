@@ -8,13 +8,12 @@ wire/schemas/consumer_group_target_assignment_metadata_key.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupTargetAssignmentMetadataKey(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_group_target_assignment_metadata_key"
     MIN_VERSION: ClassVar[int] = 6
@@ -22,4 +21,4 @@ class ConsumerGroupTargetAssignmentMetadataKey(RecordMessage):
     FLEXIBLE_VERSION: ClassVar[int | None] = None
 
     group_id: str = ""  # 6
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/consumer_group_target_assignment_metadata_value.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerGroupTargetAssignmentMetadataValue(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_group_target_assignment_metadata_value"
     MIN_VERSION: ClassVar[int] = 0
@@ -22,4 +21,4 @@ class ConsumerGroupTargetAssignmentMetadataValue(RecordMessage):
     FLEXIBLE_VERSION: ClassVar[int | None] = 0
 
     assignment_epoch: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

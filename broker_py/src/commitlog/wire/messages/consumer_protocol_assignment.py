@@ -8,20 +8,20 @@ wire/schemas/consumer_protocol_assignment.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class TopicPartition:
     topic: str = ""  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerProtocolAssignment(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_protocol_assignment"
     MIN_VERSION: ClassVar[int] = 0
@@ -30,4 +30,4 @@ class ConsumerProtocolAssignment(RecordMessage):
 
     assigned_partitions: list[TopicPartition] = field(default_factory=list)  # 0+
     user_data: bytes | None = None  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

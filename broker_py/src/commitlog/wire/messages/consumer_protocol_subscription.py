@@ -8,20 +8,20 @@ wire/schemas/consumer_protocol_subscription.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class TopicPartition:
     topic: str = ""  # 1+
     partitions: list[int] = field(default_factory=list)  # 1+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ConsumerProtocolSubscription(RecordMessage):
     SCHEMA: ClassVar[str] = "consumer_protocol_subscription"
     MIN_VERSION: ClassVar[int] = 0
@@ -33,4 +33,4 @@ class ConsumerProtocolSubscription(RecordMessage):
     owned_partitions: list[TopicPartition] = field(default_factory=list)  # 1+, ignorable
     generation_id: int = -1  # 2+, ignorable
     rack_id: str | None = None  # 3+, nullable 3+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,13 @@ wire/schemas/controlled_shutdown.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.controlled_shutdown_response import ControlledShutdownResponse
 
 
-@dataclass(slots=True)
+@struct
 class ControlledShutdownRequest(Request[ControlledShutdownResponse]):
     SCHEMA: ClassVar[str] = "controlled_shutdown"
     API_KEY: ClassVar[int] = 7
@@ -25,4 +24,4 @@ class ControlledShutdownRequest(Request[ControlledShutdownResponse]):
 
     broker_id: int = 0  # 0+
     broker_epoch: int = -1  # 2+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,20 +8,20 @@ wire/schemas/controlled_shutdown.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class RemainingPartition:
     topic_name: str = ""  # 0+
     partition_index: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ControlledShutdownResponse(Response):
     SCHEMA: ClassVar[str] = "controlled_shutdown"
     API_KEY: ClassVar[int] = 7
@@ -31,4 +31,4 @@ class ControlledShutdownResponse(Response):
 
     error_code: int = 0  # 0+
     remaining_partitions: list[RemainingPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,14 @@ wire/schemas/create_acls.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.create_acls_response import CreateAclsResponse
 
 
-@dataclass(slots=True)
+@struct
 class AclCreation:
     resource_type: int = 0  # 0+
     resource_name: str = ""  # 0+
@@ -24,10 +24,10 @@ class AclCreation:
     host: str = ""  # 0+
     operation: int = 0  # 0+
     permission_type: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreateAclsRequest(Request[CreateAclsResponse]):
     SCHEMA: ClassVar[str] = "create_acls"
     API_KEY: ClassVar[int] = 30
@@ -36,4 +36,4 @@ class CreateAclsRequest(Request[CreateAclsResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 2
 
     creations: list[AclCreation] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

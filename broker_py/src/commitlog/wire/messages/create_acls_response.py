@@ -8,20 +8,20 @@ wire/schemas/create_acls.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class AclCreationResult:
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreateAclsResponse(Response):
     SCHEMA: ClassVar[str] = "create_acls"
     API_KEY: ClassVar[int] = 30
@@ -31,4 +31,4 @@ class CreateAclsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     results: list[AclCreationResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,21 +8,21 @@ wire/schemas/create_delegation_token.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.create_delegation_token_response import CreateDelegationTokenResponse
 
 
-@dataclass(slots=True)
+@struct
 class CreatableRenewers:
     principal_type: str = ""  # 0+
     principal_name: str = ""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreateDelegationTokenRequest(Request[CreateDelegationTokenResponse]):
     SCHEMA: ClassVar[str] = "create_delegation_token"
     API_KEY: ClassVar[int] = 38
@@ -34,4 +34,4 @@ class CreateDelegationTokenRequest(Request[CreateDelegationTokenResponse]):
     owner_principal_name: str | None = ""  # 3+, nullable 3+
     renewers: list[CreatableRenewers] = field(default_factory=list)  # 0+
     max_lifetime_ms: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

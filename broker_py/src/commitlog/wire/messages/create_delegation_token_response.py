@@ -8,13 +8,12 @@ wire/schemas/create_delegation_token.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class CreateDelegationTokenResponse(Response):
     SCHEMA: ClassVar[str] = "create_delegation_token"
     API_KEY: ClassVar[int] = 38
@@ -33,4 +32,4 @@ class CreateDelegationTokenResponse(Response):
     token_id: str = ""  # 0+
     hmac: bytes = b""  # 0+
     throttle_time_ms: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,28 +8,28 @@ wire/schemas/create_partitions.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.create_partitions_response import CreatePartitionsResponse
 
 
-@dataclass(slots=True)
+@struct
 class CreatePartitionsAssignment:
     broker_ids: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreatePartitionsTopic:
     name: str = ""  # 0+
     count: int = 0  # 0+
     assignments: list[CreatePartitionsAssignment] | None = field(default_factory=list)  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreatePartitionsRequest(Request[CreatePartitionsResponse]):
     SCHEMA: ClassVar[str] = "create_partitions"
     API_KEY: ClassVar[int] = 37
@@ -40,4 +40,4 @@ class CreatePartitionsRequest(Request[CreatePartitionsResponse]):
     topics: list[CreatePartitionsTopic] = field(default_factory=list)  # 0+
     timeout_ms: int = 0  # 0+
     validate_only: bool = False  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

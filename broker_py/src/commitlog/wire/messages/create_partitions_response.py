@@ -8,21 +8,21 @@ wire/schemas/create_partitions.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class CreatePartitionsTopicResult:
     name: str = ""  # 0+
     error_code: int = 0  # 0+
     error_message: str | None = None  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreatePartitionsResponse(Response):
     SCHEMA: ClassVar[str] = "create_partitions"
     API_KEY: ClassVar[int] = 37
@@ -32,4 +32,4 @@ class CreatePartitionsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     results: list[CreatePartitionsTopicResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,38 +8,38 @@ wire/schemas/create_topics.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.create_topics_response import CreateTopicsResponse
 
 
-@dataclass(slots=True)
+@struct
 class CreatableReplicaAssignment:
     partition_index: int = 0  # 0+
     broker_ids: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreatableTopicConfig:
     name: str = ""  # 0+
     value: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreatableTopic:
     name: str = ""  # 0+
     num_partitions: int = 0  # 0+
     replication_factor: int = 0  # 0+
     assignments: list[CreatableReplicaAssignment] = field(default_factory=list)  # 0+
     configs: list[CreatableTopicConfig] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreateTopicsRequest(Request[CreateTopicsResponse]):
     SCHEMA: ClassVar[str] = "create_topics"
     API_KEY: ClassVar[int] = 19
@@ -50,4 +50,4 @@ class CreateTopicsRequest(Request[CreateTopicsResponse]):
     topics: list[CreatableTopic] = field(default_factory=list)  # 0+
     timeout_ms: int = 60000  # 0+
     validate_only: bool = False  # 1+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,23 +8,23 @@ wire/schemas/create_topics.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class CreatableTopicConfigs:
     name: str = ""  # 5+
     value: str | None = ""  # 5+, nullable 5+
     read_only: bool = False  # 5+
     config_source: int = -1  # 5+, ignorable
     is_sensitive: bool = False  # 5+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreatableTopicResult:
     name: str = ""  # 0+
     topic_id: bytes = ZERO_UUID  # 7+, ignorable
@@ -34,10 +34,10 @@ class CreatableTopicResult:
     num_partitions: int = -1  # 5+, ignorable
     replication_factor: int = -1  # 5+, ignorable
     configs: list[CreatableTopicConfigs] | None = field(default_factory=list)  # 5+, nullable 5+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class CreateTopicsResponse(Response):
     SCHEMA: ClassVar[str] = "create_topics"
     API_KEY: ClassVar[int] = 19
@@ -47,4 +47,4 @@ class CreateTopicsResponse(Response):
 
     throttle_time_ms: int = 0  # 2+, ignorable
     topics: list[CreatableTopicResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

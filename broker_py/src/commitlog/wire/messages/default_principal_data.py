@@ -8,13 +8,12 @@ wire/schemas/default_principal_data.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class DefaultPrincipalData(RecordMessage):
     SCHEMA: ClassVar[str] = "default_principal_data"
     MIN_VERSION: ClassVar[int] = 0
@@ -24,4 +23,4 @@ class DefaultPrincipalData(RecordMessage):
     type: str = ""  # 0+
     name: str = ""  # 0+
     token_authenticated: bool = False  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

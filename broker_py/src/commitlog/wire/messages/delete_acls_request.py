@@ -8,14 +8,14 @@ wire/schemas/delete_acls.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.delete_acls_response import DeleteAclsResponse
 
 
-@dataclass(slots=True)
+@struct
 class DeleteAclsFilter:
     resource_type_filter: int = 0  # 0+
     resource_name_filter: str | None = ""  # 0+, nullable 0+
@@ -24,10 +24,10 @@ class DeleteAclsFilter:
     host_filter: str | None = ""  # 0+, nullable 0+
     operation: int = 0  # 0+
     permission_type: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteAclsRequest(Request[DeleteAclsResponse]):
     SCHEMA: ClassVar[str] = "delete_acls"
     API_KEY: ClassVar[int] = 31
@@ -36,4 +36,4 @@ class DeleteAclsRequest(Request[DeleteAclsResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 2
 
     filters: list[DeleteAclsFilter] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

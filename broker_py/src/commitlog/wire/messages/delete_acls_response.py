@@ -8,13 +8,13 @@ wire/schemas/delete_acls.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class DeleteAclsMatchingAcl:
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
@@ -25,18 +25,18 @@ class DeleteAclsMatchingAcl:
     host: str = ""  # 0+
     operation: int = 0  # 0+
     permission_type: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteAclsFilterResult:
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     matching_acls: list[DeleteAclsMatchingAcl] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteAclsResponse(Response):
     SCHEMA: ClassVar[str] = "delete_acls"
     API_KEY: ClassVar[int] = 31
@@ -46,4 +46,4 @@ class DeleteAclsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     filter_results: list[DeleteAclsFilterResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

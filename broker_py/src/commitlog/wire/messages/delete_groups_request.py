@@ -8,14 +8,14 @@ wire/schemas/delete_groups.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.delete_groups_response import DeleteGroupsResponse
 
 
-@dataclass(slots=True)
+@struct
 class DeleteGroupsRequest(Request[DeleteGroupsResponse]):
     SCHEMA: ClassVar[str] = "delete_groups"
     API_KEY: ClassVar[int] = 42
@@ -24,4 +24,4 @@ class DeleteGroupsRequest(Request[DeleteGroupsResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 2
 
     groups_names: list[str] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

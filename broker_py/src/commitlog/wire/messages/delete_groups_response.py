@@ -8,20 +8,20 @@ wire/schemas/delete_groups.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class DeletableGroupResult:
     group_id: str = ""  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteGroupsResponse(Response):
     SCHEMA: ClassVar[str] = "delete_groups"
     API_KEY: ClassVar[int] = 42
@@ -31,4 +31,4 @@ class DeleteGroupsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     results: list[DeletableGroupResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

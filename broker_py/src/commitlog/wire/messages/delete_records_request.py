@@ -8,28 +8,28 @@ wire/schemas/delete_records.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.delete_records_response import DeleteRecordsResponse
 
 
-@dataclass(slots=True)
+@struct
 class DeleteRecordsPartition:
     partition_index: int = 0  # 0+
     offset: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteRecordsTopic:
     name: str = ""  # 0+
     partitions: list[DeleteRecordsPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteRecordsRequest(Request[DeleteRecordsResponse]):
     SCHEMA: ClassVar[str] = "delete_records"
     API_KEY: ClassVar[int] = 21
@@ -39,4 +39,4 @@ class DeleteRecordsRequest(Request[DeleteRecordsResponse]):
 
     topics: list[DeleteRecordsTopic] = field(default_factory=list)  # 0+
     timeout_ms: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

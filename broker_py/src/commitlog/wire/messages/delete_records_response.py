@@ -8,28 +8,28 @@ wire/schemas/delete_records.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class DeleteRecordsPartitionResult:
     partition_index: int = 0  # 0+
     low_watermark: int = 0  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteRecordsTopicResult:
     name: str = ""  # 0+
     partitions: list[DeleteRecordsPartitionResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteRecordsResponse(Response):
     SCHEMA: ClassVar[str] = "delete_records"
     API_KEY: ClassVar[int] = 21
@@ -39,4 +39,4 @@ class DeleteRecordsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     topics: list[DeleteRecordsTopicResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

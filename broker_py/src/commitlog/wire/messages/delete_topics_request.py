@@ -8,21 +8,21 @@ wire/schemas/delete_topics.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request, struct
 from commitlog.wire.messages.delete_topics_response import DeleteTopicsResponse
 
 
-@dataclass(slots=True)
+@struct
 class DeleteTopicState:
     name: str | None = None  # 6+, nullable 6+
     topic_id: bytes = ZERO_UUID  # 6+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteTopicsRequest(Request[DeleteTopicsResponse]):
     SCHEMA: ClassVar[str] = "delete_topics"
     API_KEY: ClassVar[int] = 20
@@ -33,4 +33,4 @@ class DeleteTopicsRequest(Request[DeleteTopicsResponse]):
     topics: list[DeleteTopicState] = field(default_factory=list)  # 6+
     topic_names: list[str] = field(default_factory=list)  # 0-5, ignorable
     timeout_ms: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

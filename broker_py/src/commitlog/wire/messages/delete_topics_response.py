@@ -8,22 +8,22 @@ wire/schemas/delete_topics.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class DeletableTopicResult:
     name: str | None = ""  # 0+, nullable 6+
     topic_id: bytes = ZERO_UUID  # 6+, ignorable
     error_code: int = 0  # 0+
     error_message: str | None = None  # 5+, nullable 5+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DeleteTopicsResponse(Response):
     SCHEMA: ClassVar[str] = "delete_topics"
     API_KEY: ClassVar[int] = 20
@@ -33,4 +33,4 @@ class DeleteTopicsResponse(Response):
 
     throttle_time_ms: int = 0  # 1+, ignorable
     responses: list[DeletableTopicResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

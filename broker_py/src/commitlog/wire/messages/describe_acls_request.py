@@ -8,14 +8,13 @@ wire/schemas/describe_acls.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_acls_response import DescribeAclsResponse
 
 
-@dataclass(slots=True)
+@struct
 class DescribeAclsRequest(Request[DescribeAclsResponse]):
     SCHEMA: ClassVar[str] = "describe_acls"
     API_KEY: ClassVar[int] = 29
@@ -30,4 +29,4 @@ class DescribeAclsRequest(Request[DescribeAclsResponse]):
     host_filter: str | None = ""  # 0+, nullable 0+
     operation: int = 0  # 0+
     permission_type: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,31 +8,31 @@ wire/schemas/describe_acls.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class AclDescription:
     principal: str = ""  # 0+
     host: str = ""  # 0+
     operation: int = 0  # 0+
     permission_type: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeAclsResource:
     resource_type: int = 0  # 0+
     resource_name: str = ""  # 0+
     pattern_type: int = 3  # 1+
     acls: list[AclDescription] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeAclsResponse(Response):
     SCHEMA: ClassVar[str] = "describe_acls"
     API_KEY: ClassVar[int] = 29
@@ -44,4 +44,4 @@ class DescribeAclsResponse(Response):
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     resources: list[DescribeAclsResource] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

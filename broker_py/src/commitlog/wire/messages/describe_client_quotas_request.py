@@ -8,22 +8,22 @@ wire/schemas/describe_client_quotas.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_client_quotas_response import DescribeClientQuotasResponse
 
 
-@dataclass(slots=True)
+@struct
 class ComponentData:
     entity_type: str = ""  # 0+
     match_type: int = 0  # 0+
     match: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeClientQuotasRequest(Request[DescribeClientQuotasResponse]):
     SCHEMA: ClassVar[str] = "describe_client_quotas"
     API_KEY: ClassVar[int] = 48
@@ -33,4 +33,4 @@ class DescribeClientQuotasRequest(Request[DescribeClientQuotasResponse]):
 
     components: list[ComponentData] = field(default_factory=list)  # 0+
     strict: bool = False  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

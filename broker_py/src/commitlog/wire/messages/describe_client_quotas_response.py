@@ -8,34 +8,34 @@ wire/schemas/describe_client_quotas.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class EntityData:
     entity_type: str = ""  # 0+
     entity_name: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ValueData:
     key: str = ""  # 0+
     value: float = 0.0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class EntryData:
     entity: list[EntityData] = field(default_factory=list)  # 0+
     values: list[ValueData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeClientQuotasResponse(Response):
     SCHEMA: ClassVar[str] = "describe_client_quotas"
     API_KEY: ClassVar[int] = 48
@@ -47,4 +47,4 @@ class DescribeClientQuotasResponse(Response):
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     entries: list[EntryData] | None = field(default_factory=list)  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,13 @@ wire/schemas/describe_cluster.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_cluster_response import DescribeClusterResponse
 
 
-@dataclass(slots=True)
+@struct
 class DescribeClusterRequest(Request[DescribeClusterResponse]):
     SCHEMA: ClassVar[str] = "describe_cluster"
     API_KEY: ClassVar[int] = 60
@@ -25,4 +24,4 @@ class DescribeClusterRequest(Request[DescribeClusterResponse]):
 
     include_cluster_authorized_operations: bool = False  # 0+
     endpoint_type: int = 1  # 1+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

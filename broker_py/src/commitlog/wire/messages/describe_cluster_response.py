@@ -8,22 +8,22 @@ wire/schemas/describe_cluster.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class DescribeClusterBroker:
     broker_id: int = 0  # 0+
     host: str = ""  # 0+
     port: int = 0  # 0+
     rack: str | None = None  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeClusterResponse(Response):
     SCHEMA: ClassVar[str] = "describe_cluster"
     API_KEY: ClassVar[int] = 60
@@ -39,4 +39,4 @@ class DescribeClusterResponse(Response):
     controller_id: int = -1  # 0+
     brokers: list[DescribeClusterBroker] = field(default_factory=list)  # 0+
     cluster_authorized_operations: int = -2147483648  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,22 +8,22 @@ wire/schemas/describe_configs.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_configs_response import DescribeConfigsResponse
 
 
-@dataclass(slots=True)
+@struct
 class DescribeConfigsResource:
     resource_type: int = 0  # 0+
     resource_name: str = ""  # 0+
     configuration_keys: list[str] | None = field(default_factory=list)  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeConfigsRequest(Request[DescribeConfigsResponse]):
     SCHEMA: ClassVar[str] = "describe_configs"
     API_KEY: ClassVar[int] = 32
@@ -34,4 +34,4 @@ class DescribeConfigsRequest(Request[DescribeConfigsResponse]):
     resources: list[DescribeConfigsResource] = field(default_factory=list)  # 0+
     include_synonyms: bool = False  # 1+
     include_documentation: bool = False  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,21 +8,21 @@ wire/schemas/describe_configs.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class DescribeConfigsSynonym:
     name: str = ""  # 1+
     value: str | None = ""  # 1+, nullable 0+
     source: int = 0  # 1+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeConfigsResourceResult:
     name: str = ""  # 0+
     value: str | None = ""  # 0+, nullable 0+
@@ -33,20 +33,20 @@ class DescribeConfigsResourceResult:
     synonyms: list[DescribeConfigsSynonym] = field(default_factory=list)  # 1+, ignorable
     config_type: int = 0  # 3+, ignorable
     documentation: str | None = ""  # 3+, nullable 0+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeConfigsResult:
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     resource_type: int = 0  # 0+
     resource_name: str = ""  # 0+
     configs: list[DescribeConfigsResourceResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeConfigsResponse(Response):
     SCHEMA: ClassVar[str] = "describe_configs"
     API_KEY: ClassVar[int] = 32
@@ -56,4 +56,4 @@ class DescribeConfigsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     results: list[DescribeConfigsResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,21 +8,21 @@ wire/schemas/describe_delegation_token.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_delegation_token_response import DescribeDelegationTokenResponse
 
 
-@dataclass(slots=True)
+@struct
 class DescribeDelegationTokenOwner:
     principal_type: str = ""  # 0+
     principal_name: str = ""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeDelegationTokenRequest(Request[DescribeDelegationTokenResponse]):
     SCHEMA: ClassVar[str] = "describe_delegation_token"
     API_KEY: ClassVar[int] = 41
@@ -31,4 +31,4 @@ class DescribeDelegationTokenRequest(Request[DescribeDelegationTokenResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 2
 
     owners: list[DescribeDelegationTokenOwner] | None = field(default_factory=list)  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

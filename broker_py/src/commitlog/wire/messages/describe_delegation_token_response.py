@@ -8,20 +8,20 @@ wire/schemas/describe_delegation_token.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class DescribedDelegationTokenRenewer:
     principal_type: str = ""  # 0+
     principal_name: str = ""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribedDelegationToken:
     principal_type: str = ""  # 0+
     principal_name: str = ""  # 0+
@@ -33,10 +33,10 @@ class DescribedDelegationToken:
     token_id: str = ""  # 0+
     hmac: bytes = b""  # 0+
     renewers: list[DescribedDelegationTokenRenewer] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeDelegationTokenResponse(Response):
     SCHEMA: ClassVar[str] = "describe_delegation_token"
     API_KEY: ClassVar[int] = 41
@@ -47,4 +47,4 @@ class DescribeDelegationTokenResponse(Response):
     error_code: int = 0  # 0+
     tokens: list[DescribedDelegationToken] = field(default_factory=list)  # 0+
     throttle_time_ms: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,14 @@ wire/schemas/describe_groups.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_groups_response import DescribeGroupsResponse
 
 
-@dataclass(slots=True)
+@struct
 class DescribeGroupsRequest(Request[DescribeGroupsResponse]):
     SCHEMA: ClassVar[str] = "describe_groups"
     API_KEY: ClassVar[int] = 15
@@ -25,4 +25,4 @@ class DescribeGroupsRequest(Request[DescribeGroupsResponse]):
 
     groups: list[str] = field(default_factory=list)  # 0+
     include_authorized_operations: bool = False  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,13 @@ wire/schemas/describe_groups.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class DescribedGroupMember:
     member_id: str = ""  # 0+
     group_instance_id: str | None = None  # 4+, nullable 4+, ignorable
@@ -22,10 +22,10 @@ class DescribedGroupMember:
     client_host: str = ""  # 0+
     member_metadata: bytes = b""  # 0+
     member_assignment: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribedGroup:
     error_code: int = 0  # 0+
     group_id: str = ""  # 0+
@@ -34,10 +34,10 @@ class DescribedGroup:
     protocol_data: str = ""  # 0+
     members: list[DescribedGroupMember] = field(default_factory=list)  # 0+
     authorized_operations: int = -2147483648  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeGroupsResponse(Response):
     SCHEMA: ClassVar[str] = "describe_groups"
     API_KEY: ClassVar[int] = 15
@@ -47,4 +47,4 @@ class DescribeGroupsResponse(Response):
 
     throttle_time_ms: int = 0  # 1+, ignorable
     groups: list[DescribedGroup] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,21 +8,21 @@ wire/schemas/describe_log_dirs.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_log_dirs_response import DescribeLogDirsResponse
 
 
-@dataclass(slots=True)
+@struct
 class DescribableLogDirTopic:
     topic: str = ""  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeLogDirsRequest(Request[DescribeLogDirsResponse]):
     SCHEMA: ClassVar[str] = "describe_log_dirs"
     API_KEY: ClassVar[int] = 35
@@ -31,4 +31,4 @@ class DescribeLogDirsRequest(Request[DescribeLogDirsResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 2
 
     topics: list[DescribableLogDirTopic] | None = field(default_factory=list)  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

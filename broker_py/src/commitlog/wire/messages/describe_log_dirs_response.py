@@ -8,39 +8,39 @@ wire/schemas/describe_log_dirs.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class DescribeLogDirsPartition:
     partition_index: int = 0  # 0+
     partition_size: int = 0  # 0+
     offset_lag: int = 0  # 0+
     is_future_key: bool = False  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeLogDirsTopic:
     name: str = ""  # 0+
     partitions: list[DescribeLogDirsPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeLogDirsResult:
     error_code: int = 0  # 0+
     log_dir: str = ""  # 0+
     topics: list[DescribeLogDirsTopic] = field(default_factory=list)  # 0+
     total_bytes: int = -1  # 4+, ignorable
     usable_bytes: int = -1  # 4+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeLogDirsResponse(Response):
     SCHEMA: ClassVar[str] = "describe_log_dirs"
     API_KEY: ClassVar[int] = 35
@@ -51,4 +51,4 @@ class DescribeLogDirsResponse(Response):
     throttle_time_ms: int = 0  # 0+
     error_code: int = 0  # 3+, ignorable
     results: list[DescribeLogDirsResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

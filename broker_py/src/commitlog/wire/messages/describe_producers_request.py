@@ -8,21 +8,21 @@ wire/schemas/describe_producers.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_producers_response import DescribeProducersResponse
 
 
-@dataclass(slots=True)
+@struct
 class TopicRequest:
     name: str = ""  # 0+
     partition_indexes: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeProducersRequest(Request[DescribeProducersResponse]):
     SCHEMA: ClassVar[str] = "describe_producers"
     API_KEY: ClassVar[int] = 61
@@ -31,4 +31,4 @@ class DescribeProducersRequest(Request[DescribeProducersResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 0
 
     topics: list[TopicRequest] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

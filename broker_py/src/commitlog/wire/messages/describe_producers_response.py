@@ -8,13 +8,13 @@ wire/schemas/describe_producers.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class ProducerState:
     producer_id: int = 0  # 0+
     producer_epoch: int = 0  # 0+
@@ -22,26 +22,26 @@ class ProducerState:
     last_timestamp: int = -1  # 0+
     coordinator_epoch: int = 0  # 0+
     current_txn_start_offset: int = -1  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class PartitionResponse:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
     error_message: str | None = None  # 0+, nullable 0+
     active_producers: list[ProducerState] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TopicResponse:
     name: str = ""  # 0+
     partitions: list[PartitionResponse] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeProducersResponse(Response):
     SCHEMA: ClassVar[str] = "describe_producers"
     API_KEY: ClassVar[int] = 61
@@ -51,4 +51,4 @@ class DescribeProducersResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     topics: list[TopicResponse] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,14 @@ wire/schemas/describe_transactions.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_transactions_response import DescribeTransactionsResponse
 
 
-@dataclass(slots=True)
+@struct
 class DescribeTransactionsRequest(Request[DescribeTransactionsResponse]):
     SCHEMA: ClassVar[str] = "describe_transactions"
     API_KEY: ClassVar[int] = 65
@@ -24,4 +24,4 @@ class DescribeTransactionsRequest(Request[DescribeTransactionsResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 0
 
     transactional_ids: list[str] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

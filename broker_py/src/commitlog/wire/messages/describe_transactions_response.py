@@ -8,20 +8,20 @@ wire/schemas/describe_transactions.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class TopicData:
     topic: str = ""  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TransactionState:
     error_code: int = 0  # 0+
     transactional_id: str = ""  # 0+
@@ -31,10 +31,10 @@ class TransactionState:
     producer_id: int = 0  # 0+
     producer_epoch: int = 0  # 0+
     topics: list[TopicData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeTransactionsResponse(Response):
     SCHEMA: ClassVar[str] = "describe_transactions"
     API_KEY: ClassVar[int] = 65
@@ -44,4 +44,4 @@ class DescribeTransactionsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     transaction_states: list[TransactionState] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,22 +8,22 @@ wire/schemas/describe_user_scram_credentials.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.describe_user_scram_credentials_response import (
     DescribeUserScramCredentialsResponse,
 )
 
 
-@dataclass(slots=True)
+@struct
 class UserName:
     name: str = ""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeUserScramCredentialsRequest(Request[DescribeUserScramCredentialsResponse]):
     SCHEMA: ClassVar[str] = "describe_user_scram_credentials"
     API_KEY: ClassVar[int] = 50
@@ -32,4 +32,4 @@ class DescribeUserScramCredentialsRequest(Request[DescribeUserScramCredentialsRe
     FLEXIBLE_VERSION: ClassVar[int | None] = 0
 
     users: list[UserName] | None = field(default_factory=list)  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

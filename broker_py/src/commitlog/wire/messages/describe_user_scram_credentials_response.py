@@ -8,29 +8,29 @@ wire/schemas/describe_user_scram_credentials.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class CredentialInfo:
     mechanism: int = 0  # 0+
     iterations: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeUserScramCredentialsResult:
     user: str = ""  # 0+
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     credential_infos: list[CredentialInfo] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class DescribeUserScramCredentialsResponse(Response):
     SCHEMA: ClassVar[str] = "describe_user_scram_credentials"
     API_KEY: ClassVar[int] = 50
@@ -42,4 +42,4 @@ class DescribeUserScramCredentialsResponse(Response):
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     results: list[DescribeUserScramCredentialsResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

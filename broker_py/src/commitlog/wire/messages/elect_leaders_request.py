@@ -8,21 +8,21 @@ wire/schemas/elect_leaders.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.elect_leaders_response import ElectLeadersResponse
 
 
-@dataclass(slots=True)
+@struct
 class TopicPartitions:
     topic: str = ""  # 0+
     partitions: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ElectLeadersRequest(Request[ElectLeadersResponse]):
     SCHEMA: ClassVar[str] = "elect_leaders"
     API_KEY: ClassVar[int] = 43
@@ -33,4 +33,4 @@ class ElectLeadersRequest(Request[ElectLeadersResponse]):
     election_type: int = 0  # 1+
     topic_partitions: list[TopicPartitions] | None = field(default_factory=list)  # 0+, nullable 0+
     timeout_ms: int = 60000  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,28 +8,28 @@ wire/schemas/elect_leaders.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class PartitionResult:
     partition_id: int = 0  # 0+
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ReplicaElectionResult:
     topic: str = ""  # 0+
     partition_result: list[PartitionResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ElectLeadersResponse(Response):
     SCHEMA: ClassVar[str] = "elect_leaders"
     API_KEY: ClassVar[int] = 43
@@ -40,4 +40,4 @@ class ElectLeadersResponse(Response):
     throttle_time_ms: int = 0  # 0+
     error_code: int = 0  # 1+
     replica_election_results: list[ReplicaElectionResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

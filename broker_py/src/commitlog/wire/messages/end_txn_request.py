@@ -8,14 +8,13 @@ wire/schemas/end_txn.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.end_txn_response import EndTxnResponse
 
 
-@dataclass(slots=True)
+@struct
 class EndTxnRequest(Request[EndTxnResponse]):
     SCHEMA: ClassVar[str] = "end_txn"
     API_KEY: ClassVar[int] = 26
@@ -27,4 +26,4 @@ class EndTxnRequest(Request[EndTxnResponse]):
     producer_id: int = 0  # 0+
     producer_epoch: int = 0  # 0+
     committed: bool = False  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/end_txn.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class EndTxnResponse(Response):
     SCHEMA: ClassVar[str] = "end_txn"
     API_KEY: ClassVar[int] = 26
@@ -24,4 +23,4 @@ class EndTxnResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,13 @@ wire/schemas/envelope.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.envelope_response import EnvelopeResponse
 
 
-@dataclass(slots=True)
+@struct
 class EnvelopeRequest(Request[EnvelopeResponse]):
     SCHEMA: ClassVar[str] = "envelope"
     API_KEY: ClassVar[int] = 58
@@ -26,4 +25,4 @@ class EnvelopeRequest(Request[EnvelopeResponse]):
     request_data: bytes = b""  # 0+
     request_principal: bytes | None = b""  # 0+, nullable 0+
     client_host_address: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

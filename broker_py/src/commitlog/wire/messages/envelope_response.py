@@ -8,13 +8,12 @@ wire/schemas/envelope.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class EnvelopeResponse(Response):
     SCHEMA: ClassVar[str] = "envelope"
     API_KEY: ClassVar[int] = 58
@@ -24,4 +23,4 @@ class EnvelopeResponse(Response):
 
     response_data: bytes | None = None  # 0+, nullable 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

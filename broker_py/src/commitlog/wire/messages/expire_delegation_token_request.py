@@ -8,14 +8,13 @@ wire/schemas/expire_delegation_token.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.expire_delegation_token_response import ExpireDelegationTokenResponse
 
 
-@dataclass(slots=True)
+@struct
 class ExpireDelegationTokenRequest(Request[ExpireDelegationTokenResponse]):
     SCHEMA: ClassVar[str] = "expire_delegation_token"
     API_KEY: ClassVar[int] = 40
@@ -25,4 +24,4 @@ class ExpireDelegationTokenRequest(Request[ExpireDelegationTokenResponse]):
 
     hmac: bytes = b""  # 0+
     expiry_time_period_ms: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/expire_delegation_token.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class ExpireDelegationTokenResponse(Response):
     SCHEMA: ClassVar[str] = "expire_delegation_token"
     API_KEY: ClassVar[int] = 40
@@ -25,4 +24,4 @@ class ExpireDelegationTokenResponse(Response):
     error_code: int = 0  # 0+
     expiry_timestamp_ms: int = 0  # 0+
     throttle_time_ms: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

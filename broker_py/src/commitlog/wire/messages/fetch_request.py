@@ -8,21 +8,21 @@ wire/schemas/fetch.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request, struct
 from commitlog.wire.messages.fetch_response import FetchResponse
 
 
-@dataclass(slots=True)
+@struct
 class ReplicaState:
     replica_id: int = -1  # 15+
     replica_epoch: int = -1  # 15+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class FetchPartition:
     partition: int = 0  # 0+
     current_leader_epoch: int = -1  # 9+, ignorable
@@ -31,26 +31,26 @@ class FetchPartition:
     log_start_offset: int = -1  # 5+, ignorable
     partition_max_bytes: int = 0  # 0+
     replica_directory_id: bytes = ZERO_UUID  # 17+, tag 0, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class FetchTopic:
     topic: str = ""  # 0-12, ignorable
     topic_id: bytes = ZERO_UUID  # 13+, ignorable
     partitions: list[FetchPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ForgottenTopic:
     topic: str = ""  # 7-12, ignorable
     topic_id: bytes = ZERO_UUID  # 13+, ignorable
     partitions: list[int] = field(default_factory=list)  # 7+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class FetchRequest(Request[FetchResponse]):
     SCHEMA: ClassVar[str] = "fetch"
     API_KEY: ClassVar[int] = 1
@@ -70,4 +70,4 @@ class FetchRequest(Request[FetchResponse]):
     topics: list[FetchTopic] = field(default_factory=list)  # 0+
     forgotten_topics_data: list[ForgottenTopic] = field(default_factory=list)  # 7+
     rack_id: str = ""  # 11+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,42 +8,42 @@ wire/schemas/fetch.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response, struct
 from commitlog.wire.regions import Records
 
 
-@dataclass(slots=True)
+@struct
 class EpochEndOffset:
     epoch: int = -1  # 12+
     end_offset: int = -1  # 12+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class LeaderIdAndEpoch:
     leader_id: int = -1  # 12+
     leader_epoch: int = -1  # 12+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class SnapshotId:
     end_offset: int = -1  # 0+
     epoch: int = -1  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AbortedTransaction:
     producer_id: int = 0  # 4+
     first_offset: int = 0  # 4+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class PartitionData:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
@@ -57,27 +57,27 @@ class PartitionData:
     aborted_transactions: list[AbortedTransaction] | None = field(default_factory=list)
     preferred_read_replica: int = -1  # 11+
     records: Records | None = None  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class FetchableTopicResponse:
     topic: str = ""  # 0-12, ignorable
     topic_id: bytes = ZERO_UUID  # 13+, ignorable
     partitions: list[PartitionData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class NodeEndpoint:
     node_id: int = 0  # 16+
     host: str = ""  # 16+
     port: int = 0  # 16+
     rack: str | None = None  # 16+, nullable 16+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class FetchResponse(Response):
     SCHEMA: ClassVar[str] = "fetch"
     API_KEY: ClassVar[int] = 1
@@ -90,4 +90,4 @@ class FetchResponse(Response):
     session_id: int = 0  # 7+
     responses: list[FetchableTopicResponse] = field(default_factory=list)  # 0+
     node_endpoints: list[NodeEndpoint] = field(default_factory=list)  # 16+, tag 0
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

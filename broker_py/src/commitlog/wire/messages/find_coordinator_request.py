@@ -8,14 +8,14 @@ wire/schemas/find_coordinator.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.find_coordinator_response import FindCoordinatorResponse
 
 
-@dataclass(slots=True)
+@struct
 class FindCoordinatorRequest(Request[FindCoordinatorResponse]):
     SCHEMA: ClassVar[str] = "find_coordinator"
     API_KEY: ClassVar[int] = 10
@@ -26,4 +26,4 @@ class FindCoordinatorRequest(Request[FindCoordinatorResponse]):
     key: str = ""  # 0-3
     key_type: int = 0  # 1+
     coordinator_keys: list[str] = field(default_factory=list)  # 4+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

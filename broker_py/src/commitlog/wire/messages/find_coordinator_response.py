@@ -8,13 +8,13 @@ wire/schemas/find_coordinator.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class Coordinator:
     key: str = ""  # 4+
     node_id: int = 0  # 4+
@@ -22,10 +22,10 @@ class Coordinator:
     port: int = 0  # 4+
     error_code: int = 0  # 4+
     error_message: str | None = ""  # 4+, nullable 4+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class FindCoordinatorResponse(Response):
     SCHEMA: ClassVar[str] = "find_coordinator"
     API_KEY: ClassVar[int] = 10
@@ -40,4 +40,4 @@ class FindCoordinatorResponse(Response):
     host: str = ""  # 0-3
     port: int = 0  # 0-3
     coordinators: list[Coordinator] = field(default_factory=list)  # 4+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/group_metadata_key.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class GroupMetadataKey(RecordMessage):
     SCHEMA: ClassVar[str] = "group_metadata_key"
     MIN_VERSION: ClassVar[int] = 2
@@ -22,4 +21,4 @@ class GroupMetadataKey(RecordMessage):
     FLEXIBLE_VERSION: ClassVar[int | None] = None
 
     group: str = ""  # 2
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

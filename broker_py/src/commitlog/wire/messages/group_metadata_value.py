@@ -8,13 +8,13 @@ wire/schemas/group_metadata_value.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class MemberMetadata:
     member_id: str = ""  # 0+
     group_instance_id: str | None = None  # 3+, nullable 3+, ignorable
@@ -24,10 +24,10 @@ class MemberMetadata:
     session_timeout: int = 0  # 0+
     subscription: bytes = b""  # 0+
     assignment: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class GroupMetadataValue(RecordMessage):
     SCHEMA: ClassVar[str] = "group_metadata_value"
     MIN_VERSION: ClassVar[int] = 0
@@ -40,4 +40,4 @@ class GroupMetadataValue(RecordMessage):
     leader: str | None = ""  # 0+, nullable 0+
     current_state_timestamp: int = -1  # 2+, ignorable
     members: list[MemberMetadata] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,13 @@ wire/schemas/heartbeat.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.heartbeat_response import HeartbeatResponse
 
 
-@dataclass(slots=True)
+@struct
 class HeartbeatRequest(Request[HeartbeatResponse]):
     SCHEMA: ClassVar[str] = "heartbeat"
     API_KEY: ClassVar[int] = 12
@@ -27,4 +26,4 @@ class HeartbeatRequest(Request[HeartbeatResponse]):
     generation_id: int = 0  # 0+
     member_id: str = ""  # 0+
     group_instance_id: str | None = None  # 3+, nullable 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/heartbeat.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class HeartbeatResponse(Response):
     SCHEMA: ClassVar[str] = "heartbeat"
     API_KEY: ClassVar[int] = 12
@@ -24,4 +23,4 @@ class HeartbeatResponse(Response):
 
     throttle_time_ms: int = 0  # 1+, ignorable
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,30 +8,30 @@ wire/schemas/incremental_alter_configs.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.incremental_alter_configs_response import IncrementalAlterConfigsResponse
 
 
-@dataclass(slots=True)
+@struct
 class AlterableConfig:
     name: str = ""  # 0+
     config_operation: int = 0  # 0+
     value: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class AlterConfigsResource:
     resource_type: int = 0  # 0+
     resource_name: str = ""  # 0+
     configs: list[AlterableConfig] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class IncrementalAlterConfigsRequest(Request[IncrementalAlterConfigsResponse]):
     SCHEMA: ClassVar[str] = "incremental_alter_configs"
     API_KEY: ClassVar[int] = 44
@@ -41,4 +41,4 @@ class IncrementalAlterConfigsRequest(Request[IncrementalAlterConfigsResponse]):
 
     resources: list[AlterConfigsResource] = field(default_factory=list)  # 0+
     validate_only: bool = False  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

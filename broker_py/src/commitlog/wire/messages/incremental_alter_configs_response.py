@@ -8,22 +8,22 @@ wire/schemas/incremental_alter_configs.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class AlterConfigsResourceResponse:
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     resource_type: int = 0  # 0+
     resource_name: str = ""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class IncrementalAlterConfigsResponse(Response):
     SCHEMA: ClassVar[str] = "incremental_alter_configs"
     API_KEY: ClassVar[int] = 44
@@ -33,4 +33,4 @@ class IncrementalAlterConfigsResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     responses: list[AlterConfigsResourceResponse] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

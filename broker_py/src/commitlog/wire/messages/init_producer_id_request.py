@@ -8,14 +8,13 @@ wire/schemas/init_producer_id.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.init_producer_id_response import InitProducerIdResponse
 
 
-@dataclass(slots=True)
+@struct
 class InitProducerIdRequest(Request[InitProducerIdResponse]):
     SCHEMA: ClassVar[str] = "init_producer_id"
     API_KEY: ClassVar[int] = 22
@@ -27,4 +26,4 @@ class InitProducerIdRequest(Request[InitProducerIdResponse]):
     transaction_timeout_ms: int = 0  # 0+
     producer_id: int = -1  # 3+
     producer_epoch: int = -1  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

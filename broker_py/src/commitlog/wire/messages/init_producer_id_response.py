@@ -8,13 +8,12 @@ wire/schemas/init_producer_id.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class InitProducerIdResponse(Response):
     SCHEMA: ClassVar[str] = "init_producer_id"
     API_KEY: ClassVar[int] = 22
@@ -26,4 +25,4 @@ class InitProducerIdResponse(Response):
     error_code: int = 0  # 0+
     producer_id: int = -1  # 0+
     producer_epoch: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,21 +8,21 @@ wire/schemas/join_group.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.join_group_response import JoinGroupResponse
 
 
-@dataclass(slots=True)
+@struct
 class JoinGroupRequestProtocol:
     name: str = ""  # 0+
     metadata: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class JoinGroupRequest(Request[JoinGroupResponse]):
     SCHEMA: ClassVar[str] = "join_group"
     API_KEY: ClassVar[int] = 11
@@ -38,4 +38,4 @@ class JoinGroupRequest(Request[JoinGroupResponse]):
     protocol_type: str = ""  # 0+
     protocols: list[JoinGroupRequestProtocol] = field(default_factory=list)  # 0+
     reason: str | None = None  # 8+, nullable 8+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

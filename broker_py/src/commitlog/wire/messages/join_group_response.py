@@ -8,21 +8,21 @@ wire/schemas/join_group.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class JoinGroupResponseMember:
     member_id: str = ""  # 0+
     group_instance_id: str | None = None  # 5+, nullable 5+, ignorable
     metadata: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class JoinGroupResponse(Response):
     SCHEMA: ClassVar[str] = "join_group"
     API_KEY: ClassVar[int] = 11
@@ -39,4 +39,4 @@ class JoinGroupResponse(Response):
     skip_assignment: bool = False  # 9+
     member_id: str = ""  # 0+
     members: list[JoinGroupResponseMember] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

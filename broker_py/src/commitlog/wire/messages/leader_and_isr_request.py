@@ -8,14 +8,14 @@ wire/schemas/leader_and_isr.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request, struct
 from commitlog.wire.messages.leader_and_isr_response import LeaderAndIsrResponse
 
 
-@dataclass(slots=True)
+@struct
 class LeaderAndIsrPartitionState:
     topic_name: str = ""  # 0-1, ignorable
     partition_index: int = 0  # 0+
@@ -29,26 +29,26 @@ class LeaderAndIsrPartitionState:
     removing_replicas: list[int] = field(default_factory=list)  # 3+, ignorable
     is_new: bool = False  # 1+, ignorable
     leader_recovery_state: int = 0  # 6+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class LeaderAndIsrTopicState:
     topic_name: str = ""  # 2+
     topic_id: bytes = ZERO_UUID  # 5+, ignorable
     partition_states: list[LeaderAndIsrPartitionState] = field(default_factory=list)  # 2+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class LeaderAndIsrLiveLeader:
     broker_id: int = 0  # 0+
     host_name: str = ""  # 0+
     port: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class LeaderAndIsrRequest(Request[LeaderAndIsrResponse]):
     SCHEMA: ClassVar[str] = "leader_and_isr"
     API_KEY: ClassVar[int] = 4
@@ -64,4 +64,4 @@ class LeaderAndIsrRequest(Request[LeaderAndIsrResponse]):
     ungrouped_partition_states: list[LeaderAndIsrPartitionState] = field(default_factory=list)  # 0-1
     topic_states: list[LeaderAndIsrTopicState] = field(default_factory=list)  # 2+
     live_leaders: list[LeaderAndIsrLiveLeader] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,28 +8,28 @@ wire/schemas/leader_and_isr.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class LeaderAndIsrPartitionError:
     topic_name: str = ""  # 0-4, ignorable
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class LeaderAndIsrTopicError:
     topic_id: bytes = ZERO_UUID  # 5+
     partition_errors: list[LeaderAndIsrPartitionError] = field(default_factory=list)  # 5+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class LeaderAndIsrResponse(Response):
     SCHEMA: ClassVar[str] = "leader_and_isr"
     API_KEY: ClassVar[int] = 4
@@ -40,4 +40,4 @@ class LeaderAndIsrResponse(Response):
     error_code: int = 0  # 0+
     partition_errors: list[LeaderAndIsrPartitionError] = field(default_factory=list)  # 0-4
     topics: list[LeaderAndIsrTopicError] = field(default_factory=list)  # 5+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

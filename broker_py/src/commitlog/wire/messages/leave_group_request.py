@@ -8,22 +8,22 @@ wire/schemas/leave_group.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.leave_group_response import LeaveGroupResponse
 
 
-@dataclass(slots=True)
+@struct
 class MemberIdentity:
     member_id: str = ""  # 3+
     group_instance_id: str | None = None  # 3+, nullable 3+
     reason: str | None = None  # 5+, nullable 5+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class LeaveGroupRequest(Request[LeaveGroupResponse]):
     SCHEMA: ClassVar[str] = "leave_group"
     API_KEY: ClassVar[int] = 13
@@ -34,4 +34,4 @@ class LeaveGroupRequest(Request[LeaveGroupResponse]):
     group_id: str = ""  # 0+
     member_id: str = ""  # 0-2
     members: list[MemberIdentity] = field(default_factory=list)  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

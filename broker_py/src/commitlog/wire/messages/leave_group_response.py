@@ -8,21 +8,21 @@ wire/schemas/leave_group.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class MemberResponse:
     member_id: str = ""  # 3+
     group_instance_id: str | None = ""  # 3+, nullable 3+
     error_code: int = 0  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class LeaveGroupResponse(Response):
     SCHEMA: ClassVar[str] = "leave_group"
     API_KEY: ClassVar[int] = 13
@@ -33,4 +33,4 @@ class LeaveGroupResponse(Response):
     throttle_time_ms: int = 0  # 1+, ignorable
     error_code: int = 0  # 0+
     members: list[MemberResponse] = field(default_factory=list)  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,14 @@ wire/schemas/list_groups.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.list_groups_response import ListGroupsResponse
 
 
-@dataclass(slots=True)
+@struct
 class ListGroupsRequest(Request[ListGroupsResponse]):
     SCHEMA: ClassVar[str] = "list_groups"
     API_KEY: ClassVar[int] = 16
@@ -25,4 +25,4 @@ class ListGroupsRequest(Request[ListGroupsResponse]):
 
     states_filter: list[str] = field(default_factory=list)  # 4+
     types_filter: list[str] = field(default_factory=list)  # 5+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

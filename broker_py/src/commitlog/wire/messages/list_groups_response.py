@@ -8,22 +8,22 @@ wire/schemas/list_groups.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class ListedGroup:
     group_id: str = ""  # 0+
     protocol_type: str = ""  # 0+
     group_state: str = ""  # 4+, ignorable
     group_type: str = ""  # 5+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ListGroupsResponse(Response):
     SCHEMA: ClassVar[str] = "list_groups"
     API_KEY: ClassVar[int] = 16
@@ -34,4 +34,4 @@ class ListGroupsResponse(Response):
     throttle_time_ms: int = 0  # 1+, ignorable
     error_code: int = 0  # 0+
     groups: list[ListedGroup] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,30 +8,30 @@ wire/schemas/list_offsets.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.list_offsets_response import ListOffsetsResponse
 
 
-@dataclass(slots=True)
+@struct
 class ListOffsetsPartition:
     partition_index: int = 0  # 0+
     current_leader_epoch: int = -1  # 4+, ignorable
     timestamp: int = 0  # 0+
     max_num_offsets: int = 1  # 0
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ListOffsetsTopic:
     name: str = ""  # 0+
     partitions: list[ListOffsetsPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ListOffsetsRequest(Request[ListOffsetsResponse]):
     SCHEMA: ClassVar[str] = "list_offsets"
     API_KEY: ClassVar[int] = 2
@@ -42,4 +42,4 @@ class ListOffsetsRequest(Request[ListOffsetsResponse]):
     replica_id: int = 0  # 0+
     isolation_level: int = 0  # 2+
     topics: list[ListOffsetsTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

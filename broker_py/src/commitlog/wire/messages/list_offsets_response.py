@@ -8,13 +8,13 @@ wire/schemas/list_offsets.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class ListOffsetsPartitionResponse:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
@@ -22,17 +22,17 @@ class ListOffsetsPartitionResponse:
     timestamp: int = -1  # 1+
     offset: int = -1  # 1+
     leader_epoch: int = -1  # 4+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ListOffsetsTopicResponse:
     name: str = ""  # 0+
     partitions: list[ListOffsetsPartitionResponse] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ListOffsetsResponse(Response):
     SCHEMA: ClassVar[str] = "list_offsets"
     API_KEY: ClassVar[int] = 2
@@ -42,4 +42,4 @@ class ListOffsetsResponse(Response):
 
     throttle_time_ms: int = 0  # 2+, ignorable
     topics: list[ListOffsetsTopicResponse] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

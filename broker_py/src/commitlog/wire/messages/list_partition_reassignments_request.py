@@ -8,21 +8,21 @@ wire/schemas/list_partition_reassignments.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.list_partition_reassignments_response import ListPartitionReassignmentsResponse
 
 
-@dataclass(slots=True)
+@struct
 class ListPartitionReassignmentsTopics:
     name: str = ""  # 0+
     partition_indexes: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ListPartitionReassignmentsRequest(Request[ListPartitionReassignmentsResponse]):
     SCHEMA: ClassVar[str] = "list_partition_reassignments"
     API_KEY: ClassVar[int] = 46
@@ -32,4 +32,4 @@ class ListPartitionReassignmentsRequest(Request[ListPartitionReassignmentsRespon
 
     timeout_ms: int = 60000  # 0+
     topics: list[ListPartitionReassignmentsTopics] | None = None  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

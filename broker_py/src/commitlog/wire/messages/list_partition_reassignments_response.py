@@ -8,29 +8,29 @@ wire/schemas/list_partition_reassignments.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class OngoingPartitionReassignment:
     partition_index: int = 0  # 0+
     replicas: list[int] = field(default_factory=list)  # 0+
     adding_replicas: list[int] = field(default_factory=list)  # 0+
     removing_replicas: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OngoingTopicReassignment:
     name: str = ""  # 0+
     partitions: list[OngoingPartitionReassignment] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ListPartitionReassignmentsResponse(Response):
     SCHEMA: ClassVar[str] = "list_partition_reassignments"
     API_KEY: ClassVar[int] = 46
@@ -42,4 +42,4 @@ class ListPartitionReassignmentsResponse(Response):
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     topics: list[OngoingTopicReassignment] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,14 @@ wire/schemas/list_transactions.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.list_transactions_response import ListTransactionsResponse
 
 
-@dataclass(slots=True)
+@struct
 class ListTransactionsRequest(Request[ListTransactionsResponse]):
     SCHEMA: ClassVar[str] = "list_transactions"
     API_KEY: ClassVar[int] = 66
@@ -26,4 +26,4 @@ class ListTransactionsRequest(Request[ListTransactionsResponse]):
     state_filters: list[str] = field(default_factory=list)  # 0+
     producer_id_filters: list[int] = field(default_factory=list)  # 0+
     duration_filter: int = -1  # 1+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

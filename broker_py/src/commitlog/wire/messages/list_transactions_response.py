@@ -8,21 +8,21 @@ wire/schemas/list_transactions.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class TransactionState:
     transactional_id: str = ""  # 0+
     producer_id: int = 0  # 0+
     transaction_state: str = ""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ListTransactionsResponse(Response):
     SCHEMA: ClassVar[str] = "list_transactions"
     API_KEY: ClassVar[int] = 66
@@ -34,4 +34,4 @@ class ListTransactionsResponse(Response):
     error_code: int = 0  # 0+
     unknown_state_filters: list[str] = field(default_factory=list)  # 0+
     transaction_states: list[TransactionState] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

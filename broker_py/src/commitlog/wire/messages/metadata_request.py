@@ -8,21 +8,21 @@ wire/schemas/metadata.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request, struct
 from commitlog.wire.messages.metadata_response import MetadataResponse
 
 
-@dataclass(slots=True)
+@struct
 class MetadataRequestTopic:
     topic_id: bytes = ZERO_UUID  # 10+, ignorable
     name: str | None = ""  # 0+, nullable 10+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class MetadataRequest(Request[MetadataResponse]):
     SCHEMA: ClassVar[str] = "metadata"
     API_KEY: ClassVar[int] = 3
@@ -34,4 +34,4 @@ class MetadataRequest(Request[MetadataResponse]):
     allow_auto_topic_creation: bool = True  # 4+
     include_cluster_authorized_operations: bool = False  # 8-10
     include_topic_authorized_operations: bool = False  # 8+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

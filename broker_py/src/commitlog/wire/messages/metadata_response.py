@@ -8,22 +8,22 @@ wire/schemas/metadata.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class MetadataResponseBroker:
     node_id: int = 0  # 0+
     host: str = ""  # 0+
     port: int = 0  # 0+
     rack: str | None = None  # 1+, nullable 1+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class MetadataResponsePartition:
     error_code: int = 0  # 0+
     partition_index: int = 0  # 0+
@@ -32,10 +32,10 @@ class MetadataResponsePartition:
     replica_nodes: list[int] = field(default_factory=list)  # 0+
     isr_nodes: list[int] = field(default_factory=list)  # 0+
     offline_replicas: list[int] = field(default_factory=list)  # 5+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class MetadataResponseTopic:
     error_code: int = 0  # 0+
     name: str | None = ""  # 0+, nullable 12+
@@ -43,10 +43,10 @@ class MetadataResponseTopic:
     is_internal: bool = False  # 1+, ignorable
     partitions: list[MetadataResponsePartition] = field(default_factory=list)  # 0+
     topic_authorized_operations: int = -2147483648  # 8+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class MetadataResponse(Response):
     SCHEMA: ClassVar[str] = "metadata"
     API_KEY: ClassVar[int] = 3
@@ -60,4 +60,4 @@ class MetadataResponse(Response):
     controller_id: int = -1  # 1+, ignorable
     topics: list[MetadataResponseTopic] = field(default_factory=list)  # 0+
     cluster_authorized_operations: int = -2147483648  # 8-10
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

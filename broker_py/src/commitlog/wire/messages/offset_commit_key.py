@@ -8,13 +8,12 @@ wire/schemas/offset_commit_key.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class OffsetCommitKey(RecordMessage):
     SCHEMA: ClassVar[str] = "offset_commit_key"
     MIN_VERSION: ClassVar[int] = 0
@@ -24,4 +23,4 @@ class OffsetCommitKey(RecordMessage):
     group: str = ""  # 0-1
     topic: str = ""  # 0-1
     partition: int = 0  # 0-1
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

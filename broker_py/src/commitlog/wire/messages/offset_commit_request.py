@@ -8,31 +8,31 @@ wire/schemas/offset_commit.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.offset_commit_response import OffsetCommitResponse
 
 
-@dataclass(slots=True)
+@struct
 class OffsetCommitRequestPartition:
     partition_index: int = 0  # 0+
     committed_offset: int = 0  # 0+
     committed_leader_epoch: int = -1  # 6+, ignorable
     commit_timestamp: int = -1  # 1
     committed_metadata: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetCommitRequestTopic:
     name: str = ""  # 0+
     partitions: list[OffsetCommitRequestPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetCommitRequest(Request[OffsetCommitResponse]):
     SCHEMA: ClassVar[str] = "offset_commit"
     API_KEY: ClassVar[int] = 8
@@ -46,4 +46,4 @@ class OffsetCommitRequest(Request[OffsetCommitResponse]):
     group_instance_id: str | None = None  # 7+, nullable 7+
     retention_time_ms: int = -1  # 2-4, ignorable
     topics: list[OffsetCommitRequestTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,27 +8,27 @@ wire/schemas/offset_commit.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class OffsetCommitResponsePartition:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetCommitResponseTopic:
     name: str = ""  # 0+
     partitions: list[OffsetCommitResponsePartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetCommitResponse(Response):
     SCHEMA: ClassVar[str] = "offset_commit"
     API_KEY: ClassVar[int] = 8
@@ -38,4 +38,4 @@ class OffsetCommitResponse(Response):
 
     throttle_time_ms: int = 0  # 3+, ignorable
     topics: list[OffsetCommitResponseTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/offset_commit_value.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class OffsetCommitValue(RecordMessage):
     SCHEMA: ClassVar[str] = "offset_commit_value"
     MIN_VERSION: ClassVar[int] = 0
@@ -26,4 +25,4 @@ class OffsetCommitValue(RecordMessage):
     metadata: str = ""  # 0+
     commit_timestamp: int = 0  # 0+
     expire_timestamp: int = -1  # 1, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,27 +8,27 @@ wire/schemas/offset_delete.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.offset_delete_response import OffsetDeleteResponse
 
 
-@dataclass(slots=True)
+@struct
 class OffsetDeleteRequestPartition:
     partition_index: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetDeleteRequestTopic:
     name: str = ""  # 0+
     partitions: list[OffsetDeleteRequestPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetDeleteRequest(Request[OffsetDeleteResponse]):
     SCHEMA: ClassVar[str] = "offset_delete"
     API_KEY: ClassVar[int] = 47
@@ -38,4 +38,4 @@ class OffsetDeleteRequest(Request[OffsetDeleteResponse]):
 
     group_id: str = ""  # 0+
     topics: list[OffsetDeleteRequestTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,27 +8,27 @@ wire/schemas/offset_delete.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class OffsetDeleteResponsePartition:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetDeleteResponseTopic:
     name: str = ""  # 0+
     partitions: list[OffsetDeleteResponsePartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetDeleteResponse(Response):
     SCHEMA: ClassVar[str] = "offset_delete"
     API_KEY: ClassVar[int] = 47
@@ -39,4 +39,4 @@ class OffsetDeleteResponse(Response):
     error_code: int = 0  # 0+
     throttle_time_ms: int = 0  # 0+, ignorable
     topics: list[OffsetDeleteResponseTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,37 +8,37 @@ wire/schemas/offset_fetch.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.offset_fetch_response import OffsetFetchResponse
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchRequestTopic:
     name: str = ""  # 0-7
     partition_indexes: list[int] = field(default_factory=list)  # 0-7
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchRequestTopics:
     name: str = ""  # 8+
     partition_indexes: list[int] = field(default_factory=list)  # 8+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchRequestGroup:
     group_id: str = ""  # 8+
     member_id: str | None = None  # 9+, nullable 9+, ignorable
     member_epoch: int = -1  # 9+, ignorable
     topics: list[OffsetFetchRequestTopics] | None = field(default_factory=list)  # 8+, nullable 8+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchRequest(Request[OffsetFetchResponse]):
     SCHEMA: ClassVar[str] = "offset_fetch"
     API_KEY: ClassVar[int] = 9
@@ -50,4 +50,4 @@ class OffsetFetchRequest(Request[OffsetFetchResponse]):
     topics: list[OffsetFetchRequestTopic] | None = field(default_factory=list)  # 0-7, nullable 2-7
     groups: list[OffsetFetchRequestGroup] = field(default_factory=list)  # 8+
     require_stable: bool = False  # 7+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,55 +8,55 @@ wire/schemas/offset_fetch.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchResponsePartition:
     partition_index: int = 0  # 0-7
     committed_offset: int = 0  # 0-7
     committed_leader_epoch: int = -1  # 5-7, ignorable
     metadata: str | None = ""  # 0-7, nullable 0-7
     error_code: int = 0  # 0-7
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchResponseTopic:
     name: str = ""  # 0-7
     partitions: list[OffsetFetchResponsePartition] = field(default_factory=list)  # 0-7
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchResponsePartitions:
     partition_index: int = 0  # 8+
     committed_offset: int = 0  # 8+
     committed_leader_epoch: int = -1  # 8+, ignorable
     metadata: str | None = ""  # 8+, nullable 8+
     error_code: int = 0  # 8+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchResponseTopics:
     name: str = ""  # 8+
     partitions: list[OffsetFetchResponsePartitions] = field(default_factory=list)  # 8+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchResponseGroup:
     group_id: str = ""  # 8+
     topics: list[OffsetFetchResponseTopics] = field(default_factory=list)  # 8+
     error_code: int = 0  # 8+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetFetchResponse(Response):
     SCHEMA: ClassVar[str] = "offset_fetch"
     API_KEY: ClassVar[int] = 9
@@ -68,4 +68,4 @@ class OffsetFetchResponse(Response):
     topics: list[OffsetFetchResponseTopic] = field(default_factory=list)  # 0-7
     error_code: int = 0  # 2-7, ignorable
     groups: list[OffsetFetchResponseGroup] = field(default_factory=list)  # 8+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

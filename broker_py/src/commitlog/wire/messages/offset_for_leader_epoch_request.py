@@ -8,29 +8,29 @@ wire/schemas/offset_for_leader_epoch.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.offset_for_leader_epoch_response import OffsetForLeaderEpochResponse
 
 
-@dataclass(slots=True)
+@struct
 class OffsetForLeaderPartition:
     partition: int = 0  # 0+
     current_leader_epoch: int = -1  # 2+, ignorable
     leader_epoch: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetForLeaderTopic:
     topic: str = ""  # 0+
     partitions: list[OffsetForLeaderPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetForLeaderEpochRequest(Request[OffsetForLeaderEpochResponse]):
     SCHEMA: ClassVar[str] = "offset_for_leader_epoch"
     API_KEY: ClassVar[int] = 23
@@ -40,4 +40,4 @@ class OffsetForLeaderEpochRequest(Request[OffsetForLeaderEpochResponse]):
 
     replica_id: int = -2  # 3+, ignorable
     topics: list[OffsetForLeaderTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

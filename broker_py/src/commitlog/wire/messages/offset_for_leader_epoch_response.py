@@ -8,29 +8,29 @@ wire/schemas/offset_for_leader_epoch.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class EpochEndOffset:
     error_code: int = 0  # 0+
     partition: int = 0  # 0+
     leader_epoch: int = -1  # 1+, ignorable
     end_offset: int = -1  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetForLeaderTopicResult:
     topic: str = ""  # 0+
     partitions: list[EpochEndOffset] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class OffsetForLeaderEpochResponse(Response):
     SCHEMA: ClassVar[str] = "offset_for_leader_epoch"
     API_KEY: ClassVar[int] = 23
@@ -40,4 +40,4 @@ class OffsetForLeaderEpochResponse(Response):
 
     throttle_time_ms: int = 0  # 2+, ignorable
     topics: list[OffsetForLeaderTopicResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

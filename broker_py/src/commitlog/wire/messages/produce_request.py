@@ -8,29 +8,29 @@ wire/schemas/produce.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.produce_response import ProduceResponse
 from commitlog.wire.regions import Records
 
 
-@dataclass(slots=True)
+@struct
 class PartitionProduceData:
     index: int = 0  # 0+
     records: Records | None = None  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TopicProduceData:
     name: str = ""  # 0+
     partition_data: list[PartitionProduceData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ProduceRequest(Request[ProduceResponse]):
     SCHEMA: ClassVar[str] = "produce"
     API_KEY: ClassVar[int] = 0
@@ -42,4 +42,4 @@ class ProduceRequest(Request[ProduceResponse]):
     acks: int = 0  # 0+
     timeout_ms: int = 0  # 0+
     topic_data: list[TopicProduceData] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,27 +8,27 @@ wire/schemas/produce.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class BatchIndexAndErrorMessage:
     batch_index: int = 0  # 8+
     batch_index_error_message: str | None = None  # 8+, nullable 8+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class LeaderIdAndEpoch:
     leader_id: int = -1  # 10+
     leader_epoch: int = -1  # 10+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class PartitionProduceResponse:
     index: int = 0  # 0+
     error_code: int = 0  # 0+
@@ -38,26 +38,26 @@ class PartitionProduceResponse:
     record_errors: list[BatchIndexAndErrorMessage] = field(default_factory=list)  # 8+, ignorable
     error_message: str | None = None  # 8+, nullable 8+, ignorable
     current_leader: LeaderIdAndEpoch = field(default_factory=LeaderIdAndEpoch)  # 10+, tag 0
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TopicProduceResponse:
     name: str = ""  # 0+
     partition_responses: list[PartitionProduceResponse] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class NodeEndpoint:
     node_id: int = 0  # 10+
     host: str = ""  # 10+
     port: int = 0  # 10+
     rack: str | None = None  # 10+, nullable 10+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class ProduceResponse(Response):
     SCHEMA: ClassVar[str] = "produce"
     API_KEY: ClassVar[int] = 0
@@ -68,4 +68,4 @@ class ProduceResponse(Response):
     responses: list[TopicProduceResponse] = field(default_factory=list)  # 0+
     throttle_time_ms: int = 0  # 1+, ignorable
     node_endpoints: list[NodeEndpoint] = field(default_factory=list)  # 10+, tag 0
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

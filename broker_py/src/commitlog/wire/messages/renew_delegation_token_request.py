@@ -8,14 +8,13 @@ wire/schemas/renew_delegation_token.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.renew_delegation_token_response import RenewDelegationTokenResponse
 
 
-@dataclass(slots=True)
+@struct
 class RenewDelegationTokenRequest(Request[RenewDelegationTokenResponse]):
     SCHEMA: ClassVar[str] = "renew_delegation_token"
     API_KEY: ClassVar[int] = 39
@@ -25,4 +24,4 @@ class RenewDelegationTokenRequest(Request[RenewDelegationTokenResponse]):
 
     hmac: bytes = b""  # 0+
     renew_period_ms: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/request_header.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class RequestHeader(RecordMessage):
     SCHEMA: ClassVar[str] = "request_header"
     MIN_VERSION: ClassVar[int] = 0
@@ -25,4 +24,4 @@ class RequestHeader(RecordMessage):
     request_api_version: int = 0  # 0+
     correlation_id: int = 0  # 0+
     client_id: str | None = ""  # 1+, nullable 1+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/response_header.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class ResponseHeader(RecordMessage):
     SCHEMA: ClassVar[str] = "response_header"
     MIN_VERSION: ClassVar[int] = 0
@@ -22,4 +21,4 @@ class ResponseHeader(RecordMessage):
     FLEXIBLE_VERSION: ClassVar[int | None] = 1
 
     correlation_id: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,13 @@ wire/schemas/sasl_authenticate.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.sasl_authenticate_response import SaslAuthenticateResponse
 
 
-@dataclass(slots=True)
+@struct
 class SaslAuthenticateRequest(Request[SaslAuthenticateResponse]):
     SCHEMA: ClassVar[str] = "sasl_authenticate"
     API_KEY: ClassVar[int] = 36
@@ -24,4 +23,4 @@ class SaslAuthenticateRequest(Request[SaslAuthenticateResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 2
 
     auth_bytes: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

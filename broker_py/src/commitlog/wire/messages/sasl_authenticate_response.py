@@ -8,13 +8,12 @@ wire/schemas/sasl_authenticate.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class SaslAuthenticateResponse(Response):
     SCHEMA: ClassVar[str] = "sasl_authenticate"
     API_KEY: ClassVar[int] = 36
@@ -26,4 +25,4 @@ class SaslAuthenticateResponse(Response):
     error_message: str | None = ""  # 0+, nullable 0+
     auth_bytes: bytes = b""  # 0+
     session_lifetime_ms: int = 0  # 1+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,13 @@ wire/schemas/sasl_handshake.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.sasl_handshake_response import SaslHandshakeResponse
 
 
-@dataclass(slots=True)
+@struct
 class SaslHandshakeRequest(Request[SaslHandshakeResponse]):
     SCHEMA: ClassVar[str] = "sasl_handshake"
     API_KEY: ClassVar[int] = 17
@@ -24,4 +23,4 @@ class SaslHandshakeRequest(Request[SaslHandshakeResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = None
 
     mechanism: str = ""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,13 @@ wire/schemas/sasl_handshake.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class SaslHandshakeResponse(Response):
     SCHEMA: ClassVar[str] = "sasl_handshake"
     API_KEY: ClassVar[int] = 17
@@ -24,4 +24,4 @@ class SaslHandshakeResponse(Response):
 
     error_code: int = 0  # 0+
     mechanisms: list[str] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,43 +8,43 @@ wire/schemas/stop_replica.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.stop_replica_response import StopReplicaResponse
 
 
-@dataclass(slots=True)
+@struct
 class StopReplicaPartitionV0:
     topic_name: str = ""  # 0
     partition_index: int = 0  # 0
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class StopReplicaTopicV1:
     name: str = ""  # 1-2
     partition_indexes: list[int] = field(default_factory=list)  # 1-2
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class StopReplicaPartitionState:
     partition_index: int = 0  # 3+
     leader_epoch: int = -1  # 3+
     delete_partition: bool = False  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class StopReplicaTopicState:
     topic_name: str = ""  # 3+
     partition_states: list[StopReplicaPartitionState] = field(default_factory=list)  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class StopReplicaRequest(Request[StopReplicaResponse]):
     SCHEMA: ClassVar[str] = "stop_replica"
     API_KEY: ClassVar[int] = 5
@@ -60,4 +60,4 @@ class StopReplicaRequest(Request[StopReplicaResponse]):
     ungrouped_partitions: list[StopReplicaPartitionV0] = field(default_factory=list)  # 0
     topics: list[StopReplicaTopicV1] = field(default_factory=list)  # 1-2
     topic_states: list[StopReplicaTopicState] = field(default_factory=list)  # 3+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,21 +8,21 @@ wire/schemas/stop_replica.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class StopReplicaPartitionError:
     topic_name: str = ""  # 0+
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class StopReplicaResponse(Response):
     SCHEMA: ClassVar[str] = "stop_replica"
     API_KEY: ClassVar[int] = 5
@@ -32,4 +32,4 @@ class StopReplicaResponse(Response):
 
     error_code: int = 0  # 0+
     partition_errors: list[StopReplicaPartitionError] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,21 +8,21 @@ wire/schemas/sync_group.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.sync_group_response import SyncGroupResponse
 
 
-@dataclass(slots=True)
+@struct
 class SyncGroupRequestAssignment:
     member_id: str = ""  # 0+
     assignment: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class SyncGroupRequest(Request[SyncGroupResponse]):
     SCHEMA: ClassVar[str] = "sync_group"
     API_KEY: ClassVar[int] = 14
@@ -37,4 +37,4 @@ class SyncGroupRequest(Request[SyncGroupResponse]):
     protocol_type: str | None = None  # 5+, nullable 5+, ignorable
     protocol_name: str | None = None  # 5+, nullable 5+, ignorable
     assignments: list[SyncGroupRequestAssignment] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/sync_group.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class SyncGroupResponse(Response):
     SCHEMA: ClassVar[str] = "sync_group"
     API_KEY: ClassVar[int] = 14
@@ -27,4 +26,4 @@ class SyncGroupResponse(Response):
     protocol_type: str | None = None  # 5+, nullable 5+, ignorable
     protocol_name: str | None = None  # 5+, nullable 5+, ignorable
     assignment: bytes = b""  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

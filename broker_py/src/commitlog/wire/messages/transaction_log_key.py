@@ -8,13 +8,12 @@ wire/schemas/transaction_log_key.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class TransactionLogKey(RecordMessage):
     SCHEMA: ClassVar[str] = "transaction_log_key"
     MIN_VERSION: ClassVar[int] = 0
@@ -22,4 +21,4 @@ class TransactionLogKey(RecordMessage):
     FLEXIBLE_VERSION: ClassVar[int | None] = None
 
     transactional_id: str = ""  # 0
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

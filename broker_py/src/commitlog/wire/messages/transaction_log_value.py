@@ -8,20 +8,20 @@ wire/schemas/transaction_log_value.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, RecordMessage
+from commitlog.wire.message import RawTaggedField, RecordMessage, struct
 
 
-@dataclass(slots=True)
+@struct
 class PartitionsSchema:
     topic: str = ""  # 0+
     partition_ids: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TransactionLogValue(RecordMessage):
     SCHEMA: ClassVar[str] = "transaction_log_value"
     MIN_VERSION: ClassVar[int] = 0
@@ -35,4 +35,4 @@ class TransactionLogValue(RecordMessage):
     transaction_partitions: list[PartitionsSchema] | None = field(default_factory=list)  # 0+, nullable 0+
     transaction_last_update_timestamp_ms: int = 0  # 0+
     transaction_start_timestamp_ms: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,30 +8,30 @@ wire/schemas/txn_offset_commit.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.txn_offset_commit_response import TxnOffsetCommitResponse
 
 
-@dataclass(slots=True)
+@struct
 class TxnOffsetCommitRequestPartition:
     partition_index: int = 0  # 0+
     committed_offset: int = 0  # 0+
     committed_leader_epoch: int = -1  # 2+, ignorable
     committed_metadata: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TxnOffsetCommitRequestTopic:
     name: str = ""  # 0+
     partitions: list[TxnOffsetCommitRequestPartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TxnOffsetCommitRequest(Request[TxnOffsetCommitResponse]):
     SCHEMA: ClassVar[str] = "txn_offset_commit"
     API_KEY: ClassVar[int] = 28
@@ -47,4 +47,4 @@ class TxnOffsetCommitRequest(Request[TxnOffsetCommitResponse]):
     member_id: str = ""  # 3+
     group_instance_id: str | None = None  # 3+, nullable 3+
     topics: list[TxnOffsetCommitRequestTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,27 +8,27 @@ wire/schemas/txn_offset_commit.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class TxnOffsetCommitResponsePartition:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TxnOffsetCommitResponseTopic:
     name: str = ""  # 0+
     partitions: list[TxnOffsetCommitResponsePartition] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class TxnOffsetCommitResponse(Response):
     SCHEMA: ClassVar[str] = "txn_offset_commit"
     API_KEY: ClassVar[int] = 28
@@ -38,4 +38,4 @@ class TxnOffsetCommitResponse(Response):
 
     throttle_time_ms: int = 0  # 0+
     topics: list[TxnOffsetCommitResponseTopic] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

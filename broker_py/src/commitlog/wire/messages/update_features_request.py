@@ -8,23 +8,23 @@ wire/schemas/update_features.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.update_features_response import UpdateFeaturesResponse
 
 
-@dataclass(slots=True)
+@struct
 class FeatureUpdateKey:
     feature: str = ""  # 0+
     max_version_level: int = 0  # 0+
     allow_downgrade: bool = False  # 0
     upgrade_type: int = 1  # 1+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class UpdateFeaturesRequest(Request[UpdateFeaturesResponse]):
     SCHEMA: ClassVar[str] = "update_features"
     API_KEY: ClassVar[int] = 57
@@ -35,4 +35,4 @@ class UpdateFeaturesRequest(Request[UpdateFeaturesResponse]):
     timeout_ms: int = 60000  # 0+
     feature_updates: list[FeatureUpdateKey] = field(default_factory=list)  # 0+
     validate_only: bool = False  # 1+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

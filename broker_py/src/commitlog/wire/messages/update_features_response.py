@@ -8,21 +8,21 @@ wire/schemas/update_features.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class UpdatableFeatureResult:
     feature: str = ""  # 0+
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class UpdateFeaturesResponse(Response):
     SCHEMA: ClassVar[str] = "update_features"
     API_KEY: ClassVar[int] = 57
@@ -34,4 +34,4 @@ class UpdateFeaturesResponse(Response):
     error_code: int = 0  # 0+
     error_message: str | None = ""  # 0+, nullable 0+
     results: list[UpdatableFeatureResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,14 +8,14 @@ wire/schemas/update_metadata.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request
+from commitlog.wire.message import ZERO_UUID, RawTaggedField, Request, struct
 from commitlog.wire.messages.update_metadata_response import UpdateMetadataResponse
 
 
-@dataclass(slots=True)
+@struct
 class UpdateMetadataPartitionState:
     topic_name: str = ""  # 0-4, ignorable
     partition_index: int = 0  # 0+
@@ -26,37 +26,37 @@ class UpdateMetadataPartitionState:
     zk_version: int = 0  # 0+
     replicas: list[int] = field(default_factory=list)  # 0+
     offline_replicas: list[int] = field(default_factory=list)  # 4+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class UpdateMetadataTopicState:
     topic_name: str = ""  # 5+
     topic_id: bytes = ZERO_UUID  # 7+, ignorable
     partition_states: list[UpdateMetadataPartitionState] = field(default_factory=list)  # 5+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class UpdateMetadataEndpoint:
     port: int = 0  # 1+
     host: str = ""  # 1+
     listener: str = ""  # 3+, ignorable
     security_protocol: int = 0  # 1+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class UpdateMetadataBroker:
     id: int = 0  # 0+
     v0_host: str = ""  # 0, ignorable
     v0_port: int = 0  # 0, ignorable
     endpoints: list[UpdateMetadataEndpoint] = field(default_factory=list)  # 1+, ignorable
     rack: str | None = ""  # 2+, nullable 0+, ignorable
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class UpdateMetadataRequest(Request[UpdateMetadataResponse]):
     SCHEMA: ClassVar[str] = "update_metadata"
     API_KEY: ClassVar[int] = 6
@@ -72,4 +72,4 @@ class UpdateMetadataRequest(Request[UpdateMetadataResponse]):
     ungrouped_partition_states: list[UpdateMetadataPartitionState] = field(default_factory=list)  # 0-4
     topic_states: list[UpdateMetadataTopicState] = field(default_factory=list)  # 5+
     live_brokers: list[UpdateMetadataBroker] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,13 +8,12 @@ wire/schemas/update_metadata.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class UpdateMetadataResponse(Response):
     SCHEMA: ClassVar[str] = "update_metadata"
     API_KEY: ClassVar[int] = 6
@@ -23,4 +22,4 @@ class UpdateMetadataResponse(Response):
     FLEXIBLE_VERSION: ClassVar[int | None] = 6
 
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

@@ -8,31 +8,31 @@ wire/schemas/write_txn_markers.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Request
+from commitlog.wire.message import RawTaggedField, Request, struct
 from commitlog.wire.messages.write_txn_markers_response import WriteTxnMarkersResponse
 
 
-@dataclass(slots=True)
+@struct
 class WritableTxnMarkerTopic:
     name: str = ""  # 0+
     partition_indexes: list[int] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class WritableTxnMarker:
     producer_id: int = 0  # 0+
     producer_epoch: int = 0  # 0+
     transaction_result: bool = False  # 0+
     topics: list[WritableTxnMarkerTopic] = field(default_factory=list)  # 0+
     coordinator_epoch: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class WriteTxnMarkersRequest(Request[WriteTxnMarkersResponse]):
     SCHEMA: ClassVar[str] = "write_txn_markers"
     API_KEY: ClassVar[int] = 27
@@ -41,4 +41,4 @@ class WriteTxnMarkersRequest(Request[WriteTxnMarkersResponse]):
     FLEXIBLE_VERSION: ClassVar[int | None] = 1
 
     markers: list[WritableTxnMarker] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()

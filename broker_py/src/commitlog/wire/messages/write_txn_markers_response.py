@@ -8,34 +8,34 @@ wire/schemas/write_txn_markers.schema.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
-from commitlog.wire.message import RawTaggedField, Response
+from commitlog.wire.message import RawTaggedField, Response, struct
 
 
-@dataclass(slots=True)
+@struct
 class WritableTxnMarkerPartitionResult:
     partition_index: int = 0  # 0+
     error_code: int = 0  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class WritableTxnMarkerTopicResult:
     name: str = ""  # 0+
     partitions: list[WritableTxnMarkerPartitionResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class WritableTxnMarkerResult:
     producer_id: int = 0  # 0+
     topics: list[WritableTxnMarkerTopicResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
 
 
-@dataclass(slots=True)
+@struct
 class WriteTxnMarkersResponse(Response):
     SCHEMA: ClassVar[str] = "write_txn_markers"
     API_KEY: ClassVar[int] = 27
@@ -44,4 +44,4 @@ class WriteTxnMarkersResponse(Response):
     FLEXIBLE_VERSION: ClassVar[int | None] = 1
 
     markers: list[WritableTxnMarkerResult] = field(default_factory=list)  # 0+
-    unknown_tagged_fields: Sequence[RawTaggedField] = field(default=(), repr=False)
+    unknown_tagged_fields: Sequence[RawTaggedField] = ()
