@@ -18,7 +18,13 @@ PLAYS = [
     for play in yaml.safe_load(path.read_text())
     if "serial" in play
 ]
-LAST = {"kafka_live_controller": "kafka_live_other", "zookeeper_live_leader": "zookeeper_live_follower"}
+# What comes later, and what before it.
+ORDER = [
+    ("kafka_live_controller", "kafka_live_other"),
+    ("kafka_change_controller", "kafka_change_other"),
+    ("kafka_change_other", "kafka_change_failing"),
+    ("zookeeper_live_leader", "zookeeper_live_follower"),
+]
 
 
 @pytest.mark.parametrize("play", PLAYS)
@@ -28,11 +34,11 @@ def test_what_is_done_one_by_one_ends_with_the_first_failure(play: dict[str, Any
 
 
 @pytest.mark.parametrize("play", PLAYS)
-def test_the_controller_and_the_leader_come_last(play: dict[str, Any]) -> None:
+def test_what_is_down_comes_first_and_the_controller_and_the_leader_last(play: dict[str, Any]) -> None:
     assert "order" not in play
-    for last, others in LAST.items():
-        if last in play["hosts"]:
-            assert -1 < play["hosts"].index(f"'{others}'") < play["hosts"].index(f"'{last}'")
+    for later, before in ORDER:
+        if later in play["hosts"]:
+            assert -1 < play["hosts"].index(f"'{before}'") < play["hosts"].index(f"'{later}'")
 
 
 def test_hosts_are_taken_in_the_order_of_the_groups(tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ def main() -> None:
         producer.poll(PERIOD_S)
     left = producer.flush(120)
     result = {"acknowledged": acknowledged, "errors": errors, "fatal": fatal, "written": number, "left": left}
-    pathlib.Path(output).write_text(json.dumps(result))
+    whole = pathlib.Path(f"{output}.part")
+    whole.write_text(json.dumps(result))
+    whole.rename(output)
 
 
 main()

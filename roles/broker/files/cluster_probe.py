@@ -9,7 +9,7 @@ Exit status 0 is yes; 1 is not yet, with the reason; 3 is no, with the reason, a
     in-sync ID    the broker is in sync in all of its partitions
     settled       there is a controller, every replica is in sync, and none moves
     empty ID      the broker has no replica
-    controller    prints the id of the controller
+    overview      prints as JSON which brokers are registered and which of them is the controller
     brokers       prints the ids of the brokers that are registered
 
 With --wait, what is not yet so is asked again until it is. Works for Apache Kafka's brokers and for ours: all but `ready` is read
@@ -147,11 +147,18 @@ def check_still(cluster: Cluster) -> None:
         raise NotYetError(f"replicas of {len(cluster.moving)} partitions are being moved: {some(cluster.moving)}")
 
 
+def why_behind(cluster: Cluster, behind: list[Partition]) -> str:
+    """The partitions that miss a replica, and the brokers that are the reason."""
+    away = sorted({replica for part in behind for replica in part.replicas} - set(cluster.brokers))
+    text = f"{len(behind)} partitions are under-replicated: {some(behind)}"
+    return text + (f"; brokers that do not run: {some(away)}" if away else "")
+
+
 def may_stop(cluster: Cluster, broker: int, allow_unavailable: bool) -> None:
     check_still(cluster)
     behind = [part for part in cluster.partitions if set(part.replicas) - set(part.isr) - {broker}]
     if behind:
-        raise NotYetError(f"broker {broker} cannot be spared: {len(behind)} partitions are under-replicated: {some(behind)}")
+        raise NotYetError(f"broker {broker} cannot be spared: {why_behind(cluster, behind)}")
     short = [part for part in cluster.of(broker) if len(part.replicas) - 1 < part.min_isr]
     if short and not allow_unavailable:
         named = [f"{part.name} ({len(part.replicas)} replicas, {part.min_isr} needed)" for part in short]
@@ -174,7 +181,7 @@ def settled(cluster: Cluster) -> None:
     check_still(cluster)
     behind = [part for part in cluster.partitions if set(part.replicas) - set(part.isr)]
     if behind:
-        raise NotYetError(f"{len(behind)} partitions are under-replicated: {some(behind)}")
+        raise NotYetError(why_behind(cluster, behind))
 
 
 def empty(cluster: Cluster, broker: int) -> None:
@@ -220,12 +227,6 @@ def ready(cluster: Cluster, broker: int, client_properties: str) -> None:
         raise NotYetError(f"broker {broker} answers but has no metadata of itself yet: it knows {sorted(known)}")
 
 
-def say_controller(cluster: Cluster) -> None:
-    if cluster.controller is None:
-        raise NotYetError("there is no controller")
-    print(cluster.controller)
-
-
 def ask(cluster: Cluster, arguments: argparse.Namespace) -> None:
     """One question about one snapshot. Raises when the answer is no."""
     questions: dict[str, Callable[[], None]] = {
@@ -234,7 +235,7 @@ def ask(cluster: Cluster, arguments: argparse.Namespace) -> None:
         "in-sync": lambda: in_sync(cluster, arguments.broker),
         "settled": lambda: settled(cluster),
         "empty": lambda: empty(cluster, arguments.broker),
-        "controller": lambda: say_controller(cluster),
+        "overview": lambda: print(json.dumps({"brokers": sorted(cluster.brokers), "controller": cluster.controller})),
         "brokers": lambda: print(*sorted(cluster.brokers), sep="\n"),
     }
     questions[arguments.question]()
@@ -271,7 +272,7 @@ def parsed_arguments() -> argparse.Namespace:
     questions = parser.add_subparsers(dest="question", required=True)
     for question in ("ready", "may-stop", "in-sync", "empty"):
         questions.add_parser(question).add_argument("broker", type=int)
-    for question in ("settled", "controller", "brokers"):
+    for question in ("settled", "overview", "brokers"):
         questions.add_parser(question)
     return parser.parse_args()
 
