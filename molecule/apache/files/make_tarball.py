@@ -27,7 +27,7 @@ CLASSES = {
     "kafka-server-start.sh": "kafka.Kafka",
     "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
     "kafka-configs.sh": "kafka.admin.ConfigCommand",
-    "kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
+    "kafka-console-producer.sh": "kafka.tools.ConsoleProducer",
     "kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
 }
 LOG4J = """log4j.rootLogger=INFO, stdout
