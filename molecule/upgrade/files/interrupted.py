@@ -14,7 +14,8 @@ import sys
 
 def main() -> None:
     text, times, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as running:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as running:
         assert running.stdout is not None
         for line in running.stdout:
             print(line, end="")
