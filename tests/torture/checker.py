@@ -76,6 +76,8 @@ class Checker:
         self._values_of: dict[str, list[str]] = defaultdict(list)
         self._reads_of: dict[str, set[str]] = defaultdict(set)
         self._fates: dict[str, str] = {}
+        self._never_sent: set[str] = set()
+        """What its client has said it threw away before any broker saw it: it was promised nothing."""
         self._seen: dict[Place, str] = {}
         self._seen_committed: set[str] = set()
         self._final: dict[str, dict[int, dict[int, str]]] = {"uncommitted": defaultdict(dict), "committed": defaultdict(dict)}
@@ -105,6 +107,10 @@ class Checker:
 
     def _take_acknowledged(self, event: Event) -> None:
         self._promised[event["value"]] = (event["partition"], event["offset"])
+
+    def _take_failed(self, event: Event) -> None:
+        if event.get("never_sent"):
+            self._never_sent.add(event["value"])
 
     def _take_ended(self, event: Event) -> None:
         self._fates[event["transaction"]] = event["fate"]
@@ -227,7 +233,7 @@ class Checker:
                     if value in shown or value in self._seen_committed:
                         self._report("aborted read", f"{value} of {transaction}")
             elif fate == COMMITTED:
-                for value in set(values).difference(there):
+                for value in set(values).difference(there, self._never_sent):
                     self._report("lost", f"{value} of {transaction}, which was committed")
             elif there and len(there) < len(values):
                 self._report("torn transaction", f"{transaction}: {len(there)} of {len(values)} records are shown")

@@ -105,6 +105,12 @@ def test_a_committed_transaction_is_lost_in_part() -> None:
     assert "lost" in kinds([*IN_T, ended("T", "committed"), *final((0, "t/0"), (1, "t/1"), hidden=("t/1",))])
 
 
+@pytest.mark.parametrize(("never_sent", "found"), [(True, set()), (False, {"lost"})])
+def test_what_the_client_threw_away_was_not_lost_and_what_only_failed_was(never_sent: bool, found: set[str]) -> None:
+    failed = event("failed", value="t/1", never_sent=never_sent)
+    assert kinds([*IN_T, failed, ended("T", "committed"), *final((0, "t/0"))]) == found
+
+
 def test_an_unknown_transaction_may_be_there_or_not() -> None:
     assert kinds([*IN_T, ended("T", "unknown"), *final((0, "t/0"), (1, "t/1"))]) == set()
     assert kinds([*IN_T, ended("T", "unknown"), *final((0, "t/0"), (1, "t/1"), hidden=("t/0", "t/1"))]) == set()

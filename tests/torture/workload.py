@@ -175,7 +175,16 @@ class Transactions:
         self._values += 1
         self._client.recorder.note("sent", who=self._client.name, partition=partition, value=value, transaction=self.name)
         assert self._producer is not None
-        self._producer.produce(TOPIC, value.encode(), partition=partition)
+        self._producer.produce(TOPIC, value.encode(), partition=partition, on_delivery=self._delivered)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        """librdkafka may purge, for the transaction that it aborts, what was sent in the next; it says so only here, and
+        commits without it."""
+        if error is not None:
+            value, never_sent = (message.value() or b"").decode(), error.code() == KafkaError._PURGE_QUEUE
+            self._client.recorder.note(
+                "failed", partition=message.partition(), value=value, error=str(error), never_sent=never_sent
+            )
 
     def send_offsets(self, consumer: Consumer) -> None:
         producer, group = self._producer, consumer.consumer_group_metadata()
