@@ -20,15 +20,18 @@ from ansible_collections.commitlog.kafka.plugins.module_utils._errors import Mod
 Run = t.Callable[[AnsibleModule], t.Dict[str, t.Any]]
 
 
-def run_module(run: Run, options: dict[str, t.Any], **rules: list[t.Any]) -> None:
+def run_module(run: Run, options: dict[str, t.Any], *, quiet: bool = False, **rules: list[t.Any]) -> None:
     """End with what run() returns, or with the line that says why there is nothing to return.
 
     The options and rules (mutually_exclusive and its like) are those of the module alone; those of the connection come on top.
+    quiet: the host's system log is not told the arguments, as an option that may be secret or not holds secrets among others.
     """
     together = connection_rules()
     for kind, further in rules.items():
         together[kind] = [*together.get(kind, []), *further]
-    module = AnsibleModule(argument_spec=dict(options, **connection_argument_spec()), supports_check_mode=True, **together)
+    module = AnsibleModule(
+        argument_spec=dict(options, **connection_argument_spec()), supports_check_mode=True, no_log=quiet, **together
+    )
     require_libraries(module)
     try:
         module.exit_json(**run(module))

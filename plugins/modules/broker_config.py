@@ -192,6 +192,7 @@ def main() -> None:
             config=dict(type="dict", required=True),
             update_secrets=dict(type="str", choices=["on_create", "always"], default="on_create", no_log=False),
         ),
+        quiet=True,
     )
 
 

@@ -64,6 +64,11 @@ def test_secrets_are_hidden_and_nothing_else(name: str, monkeypatch: pytest.Monk
     assert hidden == SECRETS & set(spec)
 
 
+def test_settings_that_may_be_secrets_are_not_told_to_the_system_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert arguments_of("broker_config", monkeypatch)["no_log"] is True
+    assert arguments_of("topic", monkeypatch)["no_log"] is False
+
+
 @pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("_info")])
 def test_what_changes_something_returns_before_after_and_the_requests(name: str) -> None:
     module = importlib.import_module(f"ansible_collections.commitlog.kafka.plugins.modules.{name}")
