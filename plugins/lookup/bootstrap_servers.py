@@ -55,11 +55,14 @@ EXAMPLES = r"""
         config:
           retention.ms: 604800000
 
-- name: Tell an application where the brokers are
-  ansible.builtin.lineinfile:
-    path: /etc/payments.properties
-    regexp: ^bootstrap.servers=
-    line: bootstrap.servers={{ lookup('commitlog.kafka.bootstrap_servers') }}
+- name: An application knows where the brokers are
+  hosts: payments
+  tasks:
+    - name: Write it down
+      ansible.builtin.lineinfile:
+        path: /etc/payments.properties
+        regexp: ^bootstrap.servers=
+        line: bootstrap.servers={{ lookup('commitlog.kafka.bootstrap_servers') }}
 """
 
 RETURN = r"""
