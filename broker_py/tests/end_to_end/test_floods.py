@@ -117,10 +117,15 @@ def test_readers_that_do_not_read_are_not_written_to_without_end(cluster: Cluste
 
 def test_more_connections_than_an_address_may_have_are_refused(cluster: Cluster) -> None:
     (broker,) = cluster.brokers
-    with peers(broker, 450) as many:
-        wait_until(lambda: sum(map(is_closed, many)) >= 50, "the surplus to be closed")
-        assert sum(map(is_closed, many)) < 450
-    wait_until(lambda: "already has the configured maximum of 400" in broker.output, "the reason in the log")
+
+    def surplus_is_refused() -> bool:
+        # On a slow machine the first may have been idle for too long before the last come: then anew.
+        with peers(broker, 450) as many:
+            wait_until(lambda: sum(map(is_closed, many)) >= 50, "the surplus to be closed")
+            some_are_served = sum(map(is_closed, many)) < 450
+        return some_are_served and "already has the configured maximum of 400" in broker.output
+
+    wait_until(surplus_is_refused, "the reason in the log")
     client.produce(cluster.bootstrap, "served", ["afterwards"])
 
 

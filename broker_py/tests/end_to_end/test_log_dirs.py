@@ -82,7 +82,12 @@ def write_plan(path: Path, topic: str, brokers: list[BrokerProcess], log_dirs: l
 def produce_in_small_batches(cluster: Cluster, topic: str) -> None:
     """A batch that is larger than a fetch would come through whole."""
     producer = confluent_kafka.Producer(
-        {"bootstrap.servers": cluster.bootstrap, "batch.num.messages": 4, "log_level": 0}
+        {
+            "bootstrap.servers": cluster.bootstrap,
+            "batch.num.messages": 4,
+            "enable.idempotence": True,  # in order, also when the leader is new
+            "log_level": 0,
+        }
     )
     for value in VALUES:
         producer.produce(topic, value)
