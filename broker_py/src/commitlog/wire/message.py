@@ -21,8 +21,8 @@ def struct(cls: type[_T]) -> type[_T]:
     """What ``@dataclass(slots=True)`` is, as far as messages need it: all fields have defaults, messages are
     equal when their fields are.
 
-    A broker imports three hundred of these classes before it can serve. Each costs one compilation here,
-    four there, and that is a third of its start.
+    A broker imports three hundred of these classes before it can serve. Each costs one compilation here and
+    four there: a fifth of the processor time of all imports.
     """
     names = [name for name, hint in cls.__annotations__.items() if not hint.startswith("ClassVar")]
     attributes = dict(cls.__dict__)
@@ -30,17 +30,17 @@ def struct(cls: type[_T]) -> type[_T]:
     parameters, body = [], []
     for name in names:
         default = attributes.pop(name)
-        if isinstance(default, Field) and default.default_factory is not MISSING:
+        if isinstance(default, Field):
             defaults[f"make_{name}"] = default.default_factory
             parameters.append(f"{name}=missing")
             body.append(f"    self.{name} = make_{name}() if {name} is missing else {name}")
-            continue
-        defaults[f"default_{name}"] = default.default if isinstance(default, Field) else default
-        parameters.append(f"{name}=default_{name}")
-        body.append(f"    self.{name} = {name}")
+        else:
+            defaults[f"default_{name}"] = default
+            parameters.append(f"{name}=default_{name}")
+            body.append(f"    self.{name} = {name}")
     made: dict[str, Any] = {}
     source = f"def __init__(self, {', '.join(parameters)}):\n" + "\n".join(body)
-    exec(source, defaults, made)
+    exec(source, defaults, made)  # nosec B102
     for name in ("__dict__", "__weakref__"):
         attributes.pop(name, None)
     attributes |= {
