@@ -14,7 +14,7 @@ from commitlog.records.batch import build_batch
 from commitlog.records.header import Record
 from commitlog.records.message_set import build_message_set
 from commitlog.security.principal import ANONYMOUS
-from commitlog.wire.errors import ErrorCode
+from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.frames import RequestHeader
 from commitlog.wire.messages.produce_request import PartitionProduceData, ProduceRequest, TopicProduceData
 from commitlog.wire.messages.produce_response import PartitionProduceResponse, ProduceResponse
@@ -77,15 +77,57 @@ def test_every_version_appends(tmp_path: Path, version: int) -> None:
         (3, lambda: build_message_set([Record(0, 1, b"k", b"v")], magic=1), ErrorCode.INVALID_RECORD),
         (6, lambda: batch(codec=4), ErrorCode.UNSUPPORTED_COMPRESSION_TYPE),
         (7, lambda: batch(codec=4), ErrorCode.NONE),
-        (3, lambda: bytes(8) + b"\0\0\0\1" + bytes(60), ErrorCode.CORRUPT_MESSAGE),
+        (3, lambda: batch() + b"\0", ErrorCode.NONE),  # the beginning of a second one is ignored
+        (3, lambda: batch() + bytes(11) + b"\1" + bytes(60), ErrorCode.CORRUPT_MESSAGE),
+        (2, lambda: build_message_set([Record(0, 1, b"k", b"v")], magic=1)[:-1], None),
     ],
 )
-def test_what_a_version_may_send(tmp_path: Path, version: int, records: Any, error: ErrorCode) -> None:
+def test_what_a_version_may_send(tmp_path: Path, version: int, records: Any, error: ErrorCode | None) -> None:
+    """None: nothing is appended, which is no error."""
+
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0])
         partition = await one(cluster.nodes[0], records(), version)
-        assert partition.error_code == error
+        assert partition.error_code == (error or ErrorCode.NONE)
         assert partition.base_offset == (0 if error is ErrorCode.NONE else -1)
+
+    scenario(tmp_path, main, 0)
+
+
+@pytest.mark.parametrize(
+    ("records", "complaint"),
+    [
+        (bytes(8) + b"\0\0\0\1" + bytes(60), "Record size 1 is less than the minimum record overhead (14)"),
+        (bytes(11) + b"\x40" + bytes(4) + b"\3" + bytes(60), "Invalid magic found in record: 3"),
+    ],
+)
+def test_what_is_no_batch_fails_the_whole_request(tmp_path: Path, records: bytes, complaint: str) -> None:
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0])
+        for asked in (request(("t", 0, batch()), ("x", 0, records)), request(("t", 0, records))):
+            with pytest.raises(KafkaError) as refused:
+                await cluster.nodes[0].call(asked, 11)
+            assert (refused.value.code, refused.value.message) == (ErrorCode.CORRUPT_MESSAGE, complaint)
+        assert cluster.nodes[0].values("t") == []
+
+    scenario(tmp_path, main, 0)
+
+
+def test_a_partition_named_twice_and_a_topic_without_a_name(tmp_path: Path) -> None:
+    """The last records of the partition are appended, and it is answered once; the other is unknown."""
+
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0])
+        asked = request(("", 0, batch()), ("t", 0, batch(b"first")), ("t", 0, batch(b"last")))
+        response = await cluster.nodes[0].call(asked, 11)
+        found = {
+            (topic.name, each.error_code)
+            for topic in response.responses
+            for each in topic.partition_responses
+        }
+        assert found == {("t", ErrorCode.NONE), ("", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)}
+        assert len(flat(response)) == 2
+        assert cluster.nodes[0].values("t") == [b"last"]
 
     scenario(tmp_path, main, 0)
 

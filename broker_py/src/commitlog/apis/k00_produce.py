@@ -24,7 +24,7 @@ from commitlog.replication.produce import AppendResult, Entry
 from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.transactions.verification import Verification
 from commitlog.wire.api_keys import ApiKey
-from commitlog.wire.errors import ErrorCode
+from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.produce_request import PartitionProduceData, ProduceRequest
 from commitlog.wire.messages.produce_response import (
     BatchIndexAndErrorMessage,
@@ -44,9 +44,13 @@ ABORTABLE_VERSION = 11
 _HEAD = struct.Struct(">iibIh")  # from byte 8: length, leader epoch, magic, crc, attributes
 _HEAD_END = 8 + _HEAD.size
 _LOG_OVERHEAD = 12
+_MAGIC_END = 17
 _SMALLEST_LENGTH = 14  # a message v0 without key and value
 _MAGIC_V2 = 2
 _ZSTD = 4
+_ONE_BATCH = 3
+"""From here on there is one batch of format v2."""
+_WITH_ZSTD = 7
 _TRANSACTIONAL = 0x10
 _NO_LEADER = LeaderIdAndEpoch()
 
@@ -79,10 +83,13 @@ def handle(
                 continue
             records = _records(data)
             error = _check(version, records)
-            if error is ErrorCode.NONE:
-                entries.append((name, data.index, records))
-            else:
+            if error is not None:
                 refused[name, data.index] = AppendResult(error)
+            else:
+                entries.append((name, data.index, records))
+    if len(entries) > 1:
+        # Of a partition that is named twice Kafka sees the last.
+        entries = list({entry[:2]: entry for entry in entries}.values())
     if request.transactional_id is not None and (asked := unverified(services, entries)):
         return _verify_and_append(services, context, request, entries, refused, asked)
     return _append(services, context, request, entries, refused)
@@ -125,7 +132,7 @@ def _append(
     if request.acks == 0:
         # Never parked: nobody waits for an answer.
         results = cast("list[AppendResult]", outcome)
-        if refused or any(result.error for result in results):
+        if any(result.error for result in (*refused.values(), *results)):
             context.close()
         return None
     respond = responder(services, context, [(topic, index) for topic, index, _ in entries], refused)
@@ -149,28 +156,63 @@ def _may_write_transactions(context: RequestContext, request: ProduceRequest) ->
 def _has_transactional_records(request: ProduceRequest) -> bool:
     for topic in request.topic_data:
         for data in topic.partition_data:
-            records = _records(data)
-            if len(records) >= _HEAD_END:
-                _, _, magic, _, attributes = _HEAD.unpack_from(records, 8)
-                if magic >= _MAGIC_V2 and attributes & _TRANSACTIONAL:
-                    return True
+            first = _first_batch(_records(data))
+            if first is not None and first[1] >= _MAGIC_V2 and first[2] & _TRANSACTIONAL:
+                return True
     return False
 
 
-def _check(version: int, records: bytearray | memoryview) -> ErrorCode:
-    """ProduceRequest.validateRecords: from version 3 on one batch of format v2, zstd only from 7 on."""
-    if version < 3:
-        return ErrorCode.NONE
-    if len(records) < _HEAD_END:
-        return ErrorCode.INVALID_RECORD
-    length, _, magic, _, attributes = _HEAD.unpack_from(records, 8)
+def _first_batch(records: bytearray | memoryview) -> tuple[int, int, int] | None:
+    """Size, magic and attributes of the first whole batch; None when there is none, which is no error yet.
+    Raises KafkaError where the bytes can be no batch (ByteBufferLogInputStream.nextBatchSize)."""
+    left = len(records)
+    if left < _LOG_OVERHEAD:
+        return None
+    length = int.from_bytes(records[8:12], "big", signed=True)
     if length < _SMALLEST_LENGTH:
-        return ErrorCode.CORRUPT_MESSAGE
-    if magic != _MAGIC_V2 or _LOG_OVERHEAD + length != len(records):
+        raise KafkaError(
+            ErrorCode.CORRUPT_MESSAGE,
+            f"Record size {length} is less than the minimum record overhead ({_SMALLEST_LENGTH})",
+        )
+    if left < _MAGIC_END:
+        return None
+    magic = int.from_bytes(records[16:17], "big", signed=True)
+    if not 0 <= magic <= _MAGIC_V2:
+        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {magic}")
+    size = _LOG_OVERHEAD + length
+    if left < size:
+        return None
+    attributes = int.from_bytes(records[21:23], "big") if magic == _MAGIC_V2 else 0
+    return size, magic, attributes
+
+
+def _check(version: int, records: bytearray | memoryview) -> ErrorCode | None:
+    """ProduceRequest.validateRecords: from version 3 on one batch of format v2, zstd only from 7 on; a part
+    of a second one is ignored. NONE is the answer to old data without one whole message: there is nothing
+    to do. Raises KafkaError for the whole request where the bytes can be no batch."""
+    if len(records) >= _HEAD_END:
+        length, _, magic, _, attributes = _HEAD.unpack_from(records, 8)
+        if (
+            version >= _ONE_BATCH
+            and magic == _MAGIC_V2
+            and _LOG_OVERHEAD + length == len(records)
+            and (attributes & 7 != _ZSTD or version >= _WITH_ZSTD)
+        ):
+            return None
+    first = _first_batch(records)
+    if version < _ONE_BATCH:
+        return ErrorCode.NONE if first is None else None
+    if first is None:
         return ErrorCode.INVALID_RECORD
-    if attributes & 7 == _ZSTD and version < 7:
+    size, magic, attributes = first
+    if magic != _MAGIC_V2:
+        return ErrorCode.INVALID_RECORD
+    if attributes & 7 == _ZSTD and version < _WITH_ZSTD:
         return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
-    return ErrorCode.NONE
+    try:
+        return None if _first_batch(records[size:]) is None else ErrorCode.INVALID_RECORD
+    except KafkaError as error:
+        return error.code
 
 
 def responder(
@@ -183,9 +225,9 @@ def responder(
 
     def respond(results: list[AppendResult]) -> ProduceResponse:
         response = ProduceResponse()
-        topic = TopicProduceResponse()
+        topic: TopicProduceResponse | None = None
         for (name, index), result in [*zip(appended, results, strict=True), *refused.items()]:
-            if topic.name != name:
+            if topic is None or topic.name != name:
                 topic = TopicProduceResponse(name=name)
                 response.responses.append(topic)
             topic.partition_responses.append(_partition(index, result))

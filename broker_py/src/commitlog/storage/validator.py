@@ -243,7 +243,11 @@ class Validator:
                     f"Record is corrupt (stored crc = {header.crc}) in topic partition {self._name}."
                 )
             codec = codec or header.codec
-            records += decode_records(message_set, position, header)
+            try:
+                records += decode_records(message_set, position, header)
+            except CorruptBatch as reason:
+                message = f"{reason.message} in topic partition {self._name}"
+                raise KafkaError(ErrorCode.INVALID_RECORD, message) from reason
         if not records:
             raise CorruptBatch(f"Message set for {self._name} holds no whole message")
         target = target_codec(config, codec)
