@@ -61,6 +61,8 @@ JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencie
 jvm-libs: ## fetch Apache Kafka's jars, with which the tests ask the JVM (needs mvn)
 	$(JVM_LIBS) -P 3.9 -DoutputDirectory=$(KAFKA_JVM)/libs
 	$(JVM_LIBS) -P 0.8 -DoutputDirectory=$(KAFKA_JVM)/libs-0.8
+	$(JVM_LIBS) -P 2.1 -DoutputDirectory=$(KAFKA_JVM)/libs-2.1
+	$(JVM_LIBS) -P 4 -DoutputDirectory=$(KAFKA_JVM)/libs-4
 
 client-libs: venv ## fetch and build the clients of the matrix that are not in .venv (needs node and npm, go, javac and mvn)
 	cd broker_py && python -m tests.clients.fetch

@@ -14,6 +14,8 @@ from pathlib import Path
 CACHE = Path(__file__).parents[2] / ".cache" / "kafka-jvm"
 LIBS = Path(os.environ.get("COMMITLOG_KAFKA_LIBS", CACHE / "libs"))
 LIBS_0_8 = Path(os.environ.get("COMMITLOG_KAFKA_0_8_LIBS", CACHE / "libs-0.8"))
+LIBS_2_1 = CACHE / "libs-2.1"
+LIBS_4 = CACHE / "libs-4"
 
 # A small heap, and start-up before throughput: every JVM of the tests is short-lived.
 FAST_START = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]

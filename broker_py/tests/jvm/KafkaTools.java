@@ -16,16 +16,21 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.kafka.common.utils.Exit;
 
 public class KafkaTools {
-    private static final String TOOLS = "org.apache.kafka.tools.";
+    private static final List<String> TOOLS = List.of("org.apache.kafka.tools.", "kafka.tools.");
+    /** Where releases have it. */
+    private static final List<String> EXIT =
+        List.of("org.apache.kafka.common.utils.Exit", "org.apache.kafka.common.utils.internals.Exit");
 
     /** What ends a tool's run when it calls Exit.exit or Exit.halt. */
     static final class Exited extends Error {
@@ -89,7 +94,7 @@ public class KafkaTools {
         protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
             synchronized (getClassLoadingLock(name)) {
                 Class<?> loaded = findLoadedClass(name);
-                if (loaded == null && name.startsWith(TOOLS)) {
+                if (loaded == null && TOOLS.stream().anyMatch(name::startsWith)) {
                     try {
                         loaded = findClass(name);
                     } catch (ClassNotFoundException elsewhere) {
@@ -106,9 +111,7 @@ public class KafkaTools {
         DataOutputStream answers = new DataOutputStream(new FileOutputStream(FileDescriptor.out));
         System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
-        Exit.setExitProcedure((status, message) -> exit(status));
-        Exit.setHaltProcedure((status, message) -> exit(status));
-        Exit.setShutdownHookAdder((name, hook) -> shutdownHooks.add(hook));
+        takeExits();
         while (true) {
             List<String> request;
             try {
@@ -123,6 +126,45 @@ public class KafkaTools {
             if (exitStatus != null)
                 status = exitStatus;
             writeStrings(answers, List.of(Integer.toString(status), out.take(), err.take()));
+        }
+    }
+
+    /** Have Kafka's Exit end the run instead of the JVM. Kafka 2.1 does not let it add shutdown hooks. */
+    private static void takeExits() {
+        InvocationHandler end = (proxy, method, arguments) -> {
+            exit((Integer) arguments[0]);
+            return null;
+        };
+        InvocationHandler hook = (proxy, method, arguments) -> {
+            shutdownHooks.add((Runnable) arguments[1]);
+            return null;
+        };
+        for (Method setter : exitClass().getMethods()) {
+            switch (setter.getName()) {
+                case "setExitProcedure", "setHaltProcedure" -> set(setter, end);
+                case "setShutdownHookAdder" -> set(setter, hook);
+                default -> { }
+            }
+        }
+    }
+
+    private static Class<?> exitClass() {
+        for (String name : EXIT) {
+            try {
+                return Class.forName(name);
+            } catch (ClassNotFoundException elsewhere) {
+                continue;
+            }
+        }
+        throw new IllegalStateException("no Exit of Kafka on the class path");
+    }
+
+    private static void set(Method setter, InvocationHandler handler) {
+        Class<?> type = setter.getParameterTypes()[0];
+        try {
+            setter.invoke(null, Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
+        } catch (ReflectiveOperationException error) {
+            throw new IllegalStateException(error);
         }
     }
 
@@ -150,7 +192,8 @@ public class KafkaTools {
     private static URL[] toolJars() throws IOException {
         List<URL> jars = new ArrayList<>();
         for (String path : System.getProperty("java.class.path").split(File.pathSeparator)) {
-            if (new File(path).getName().startsWith("kafka-tools-3"))
+            String name = new File(path).getName();
+            if (name.startsWith("kafka-tools-") && !name.startsWith("kafka-tools-api") || name.startsWith("kafka_2."))
                 jars.add(new File(path).toURI().toURL());
         }
         return jars.toArray(new URL[0]);

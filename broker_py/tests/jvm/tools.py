@@ -8,7 +8,7 @@ import signal
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,32 @@ MAIN_CLASSES = {
     "kafka-verifiable-producer": "org.apache.kafka.tools.VerifiableProducer",
 }
 
+MAIN_CLASSES_2_1 = {
+    "kafka-broker-api-versions": "kafka.admin.BrokerApiVersionsCommand",
+    "kafka-configs": "kafka.admin.ConfigCommand",
+    "kafka-console-consumer": "kafka.tools.ConsoleConsumer",
+    "kafka-console-producer": "kafka.tools.ConsoleProducer",
+    "kafka-consumer-groups": "kafka.admin.ConsumerGroupCommand",
+    "kafka-consumer-perf-test": "kafka.tools.ConsumerPerformance",
+    "kafka-delete-records": "kafka.admin.DeleteRecordsCommand",
+    "kafka-get-offsets": "kafka.tools.GetOffsetShell",  # kafka-run-class.sh, until 3.0
+    "kafka-log-dirs": "kafka.admin.LogDirsCommand",
+    "kafka-preferred-replica-election": "kafka.admin.PreferredReplicaLeaderElectionCommand",
+    "kafka-producer-perf-test": "org.apache.kafka.tools.ProducerPerformance",
+    "kafka-reassign-partitions": "kafka.admin.ReassignPartitionsCommand",
+    "kafka-topics": "kafka.admin.TopicCommand",
+    "kafka-verifiable-consumer": "org.apache.kafka.tools.VerifiableConsumer",
+    "kafka-verifiable-producer": "org.apache.kafka.tools.VerifiableProducer",
+}
+MAIN_CLASSES_4 = {
+    **{name: main for name, main in MAIN_CLASSES.items() if main.startswith("org.apache.kafka.tools.")},
+    "kafka-acls": "org.apache.kafka.tools.AclCommand",
+    "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
+    "kafka-configs": "org.apache.kafka.tools.ConfigCommand",
+    "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
+    "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
+}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -60,16 +86,18 @@ class ToolError(AssertionError):
 
 
 class KafkaTools:
-    """The JVM in which the tools run, one after the other."""
+    """The JVM in which the tools run, one after the other; ``main_classes`` are those of the release in
+    ``libs``."""
 
-    def __init__(self) -> None:
+    def __init__(self, libs: Path = kafka_jars.LIBS, main_classes: Mapping[str, str] = MAIN_CLASSES) -> None:
         options = (f"-Dlog4j.configuration=file:{HERE / 'tools-log4j.properties'}",)
-        command = [*kafka_jars.java(256, options=options), str(HERE / "KafkaTools.java")]
+        command = [*kafka_jars.java(256, libs=libs, options=options), str(HERE / "KafkaTools.java")]
+        self._main_classes = main_classes
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def run(self, tool: str, *arguments: str, stdin: str = "", check: bool = True) -> Run:
         """Run a tool to its end; ``check`` raises ToolError when it failed."""
-        request = [MAIN_CLASSES[tool], stdin, *arguments]
+        request = [self._main_classes[tool], stdin, *arguments]
         with _deadline(self._process, TOOL_TIMEOUT_S):
             self._write(request)
             try:
