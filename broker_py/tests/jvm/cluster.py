@@ -86,6 +86,11 @@ class MixedCluster(Cluster):
                 for other in others:
                     other.resume()
 
+    def wait_session_ended(self, broker: EitherBroker) -> None:
+        """A JVM broker does not wait for the session of its killed predecessor: it ends with NodeExists."""
+        path = f"/brokers/ids/{broker.id}"
+        wait_until(lambda: self.znodes.exists(path) is None, f"the session of broker {broker.id} to end")
+
     def same_logs(self, topic: str, partitions: int = 1) -> None:
         """Wait until every replica of the topic holds the same bytes, and some."""
         for partition in range(partitions):

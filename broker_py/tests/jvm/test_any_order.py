@@ -128,7 +128,7 @@ def strike(cluster: MixedCluster, fault: str, broker: EitherBroker, rng: random.
         broker.resume()
     else:
         broker.stop() if fault == "stop" or rng.random() < 0.5 else broker.kill()
-        wait_until(lambda: cluster.znodes.exists(f"/brokers/ids/{broker.id}") is None, "its session to end")
+        cluster.wait_session_ended(broker)
         if fault == "replace":
             broker.become(JVM if broker.kind == PYTHON else PYTHON)
         broker.start()

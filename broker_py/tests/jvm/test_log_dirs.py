@@ -148,6 +148,7 @@ def test_one_broker_finishes_what_the_other_has_begun(
             wait_until(lambda target=target: copied(target) > 5_000, "the first piece to be copied")
             (broker.kill if crash else broker.stop)()
             assert copied(target) < len(before)
+            cluster.wait_session_ended(broker)
             broker.become(successor)
             broker.start()
             assert homes(broker) != [target]

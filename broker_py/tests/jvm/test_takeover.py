@@ -173,7 +173,7 @@ def test_either_goes_on_with_what_the_other_left(
             assert len(list((broker.log_dir / "test-0").glob("*.log"))) > 3
             end(broker)
             broker.become(kind)
-            wait_until(lambda: cluster.znodes.exists("/brokers/ids/0") is None, "the old session to end")
+            cluster.wait_session_ended(broker)
             broker.start()
             wait_until(lambda: led(cluster, "test"), "the broker to lead")
             assert recovered(broker) is (end is not stop)
