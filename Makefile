@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
-export PYTHONDONTWRITEBYTECODE = 1
+# Compiled once, outside the tree, whatever the environment says: processes start as they do where the broker is installed.
+export PYTHONPYCACHEPREFIX = $(CURDIR)/.cache/pycache
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help venv changelog cluster destroy test packages sanity integration docs-site lint audit unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection simulate-mistakes molecule molecule-default torture torture-destroy soak wheel artifact build clean
