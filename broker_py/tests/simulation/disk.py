@@ -17,6 +17,7 @@ free.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import posixpath
@@ -275,6 +276,8 @@ class SimulatedDisk:
     def unlock(self, path: str, epoch: int) -> None:
         if epoch == self.epoch:
             self._locks.discard(path)
+            with contextlib.suppress(OSError):
+                self.remove(path)
 
     # -- inside
 

@@ -107,8 +107,9 @@ class TestAFileSystem:
         lock.release()
         again = disk.lock(f"{root}/.lock")
         assert again is not None
-        again.release()
         assert disk.exists(f"{root}/.lock")
+        again.release()
+        assert not disk.exists(f"{root}/.lock")
         total, free = disk.free_bytes(root)
         assert 0 < free <= total
         assert disk.mtime_ms(f"{root}/c") > 0

@@ -67,6 +67,7 @@ class MemoryLock:
 
     def release(self) -> None:
         self._disk.locked.discard(self._path)
+        self._disk.files.pop(self._path, None)
 
 
 class MemoryDisk:

@@ -190,18 +190,24 @@ class LocalLock:
             # Java's FileChannel.tryLock is a POSIX record lock, which flock(2) does not see: take both.
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last holder may have removed the file after it was opened here: then this locks nothing.
+            if not os.path.samestat(os.fstat(fd), os.stat(real)):
+                raise FileNotFoundError(errno.ENOENT, "was removed", real)
         except OSError as error:
             os.close(fd)
-            if error.errno in (errno.EACCES, errno.EAGAIN):
+            if error.errno in (errno.EACCES, errno.EAGAIN, errno.ENOENT):
                 return None
             raise
         cls._held.add(real)
         return cls(real, fd)
 
     def release(self) -> None:
+        """Kafka's FileLock.destroy: the file goes, too."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             self._held.discard(self._path)
+            with contextlib.suppress(OSError):  # a disk that has failed keeps it
+                os.remove(self._path)
             os.close(fd)
 
 

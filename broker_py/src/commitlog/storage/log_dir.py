@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One entry of log.dirs: its lock, its identity, its clean-shutdown marker, its checkpoints.
 
-`.lock` is locked as long as the broker lives. `.kafka_cleanshutdown` (JSON, only its existence matters) is
-written when everything has been closed and taken away before loading begins, so that a crash while loading
-counts as a crash. A directory whose disk fails goes offline and takes only its own partitions with it
-(KIP-112).
+`.lock` is there and locked as long as the broker lives. `.kafka_cleanshutdown` (JSON, only its existence
+matters) is written when everything has been closed and taken away before loading begins, so that a crash
+while loading counts as a crash. A directory whose disk fails goes offline and takes only its own partitions
+with it (KIP-112).
 """
 
 from __future__ import annotations

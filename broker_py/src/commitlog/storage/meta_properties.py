@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`meta.properties`: whose log directory this is (MetaProperties, version 0 as ZooKeeper mode needs it).
 
-Java properties: version=0, broker.id, cluster.id; other keys are kept. Written once, when a broker first
+Java properties: broker.id, version=0, cluster.id; other keys are kept. Written once, when a broker first
 uses the directory. A directory of another broker or cluster is refused before anything in it is touched.
 """
 
@@ -74,7 +74,7 @@ def check_meta_properties(disk: Disk, log_dir: str, broker_id: int, cluster_id: 
 def write_meta_properties(disk: Disk, log_dir: str, broker_id: int, cluster_id: str, now_ms: int) -> None:
     """Make the directory this broker's, keeping keys that are not ours."""
     properties = read_meta_properties(disk, log_dir) or {}
-    properties |= {"version": "0", "broker.id": str(broker_id), "cluster.id": cluster_id}
+    properties |= {"broker.id": str(broker_id), "version": "0", "cluster.id": cluster_id}
     date = time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime(now_ms / 1000))
     lines = ["#", f"#{date}", *(f"{key}={_escape(value)}" for key, value in properties.items())]
     disk.write_atomic(posixpath.join(log_dir, FILE_NAME), ("\n".join(lines) + "\n").encode("latin-1"))
