@@ -24,6 +24,7 @@ PARTITIONS = 10
 OUTSTANDING_MAX = 100
 SETTLE_S = 120
 RETRY_S = 0.2
+STATISTICS_MS = 5_000
 
 COMMON: dict[str, Any] = {
     "log_level": 0,
@@ -58,16 +59,21 @@ class Client:
         self.rng = random.Random(f"{seed} {name}")
         self.stopping = threading.Event()
         self.failures: list[str] = []
+        self._statistics = ""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def join(self, deadline_s: float) -> None:
-        """Wait until it has settled; it is noted when it does not."""
+        """Wait until it has settled; it is noted when it does not, with what librdkafka last said of itself."""
         self._thread.join(deadline_s)
         if self._thread.is_alive():
-            self.recorder.note("stuck", who=self.name, text=f"did not settle within {deadline_s:.0f} s")
+            text = f"did not settle within {deadline_s:.0f} s"
+            self.recorder.note("stuck", who=self.name, text=text, statistics=self._statistics)
+
+    def _keep_statistics(self, statistics: str) -> None:
+        self._statistics = statistics
 
     def _run(self) -> None:
         try:
@@ -84,7 +90,8 @@ class Client:
         self.recorder.note("complaint", who=self.name, text=str(error))
 
     def settings(self, **more: Any) -> dict[str, Any]:
-        return {"bootstrap.servers": self.bootstrap, "client.id": self.name, "error_cb": silent, **more}
+        statistics = {"statistics.interval.ms": STATISTICS_MS, "stats_cb": self._keep_statistics}
+        return {"bootstrap.servers": self.bootstrap, "client.id": self.name, "error_cb": silent, **statistics, **more}
 
 
 class PlainProducer(Client):

@@ -43,7 +43,7 @@ class World:
     def __init__(self) -> None:
         self.cache = MetadataCache(1)
         self.auto_topics = AutoTopics()
-        self.config = SimpleNamespace(auto_create_topics_enable=True)
+        self.config = SimpleNamespace(auto_create_topics_enable=True, zookeeper_session_timeout_ms=60_000)
         brokers = [
             UpdateMetadataBroker(
                 id=broker_id,
@@ -77,13 +77,17 @@ class World:
             UpdateMetadataTopicState(topic_name="t", topic_id=TOPIC_ID, partition_states=states),
             UpdateMetadataTopicState(topic_name="__consumer_offsets", partition_states=states[:1]),
         ]
-        self.cache.update(UpdateMetadataRequest(controller_id=2, live_brokers=brokers, topic_states=topics))
+        self.update = UpdateMetadataRequest(controller_id=2, live_brokers=brokers, topic_states=topics)
+        self.cache.update(self.update)
 
     def ask(self, request: MetadataRequest, version: int) -> MetadataResponse:
+        return asyncio.run(self.answer(request, version))
+
+    async def answer(self, request: MetadataRequest, version: int) -> MetadataResponse:
         services = SimpleNamespace(
             metadata=self.cache, config=self.config, auto_topics=self.auto_topics, cluster_id="the cluster"
         )
-        response = asyncio.run(ask_services(services, k03_metadata.API, request, version))
+        response = await ask_services(services, k03_metadata.API, request, version)
         assert isinstance(response, MetadataResponse)
         return response
 
@@ -210,3 +214,25 @@ def test_ids_and_null_names_before_version_12(world: World, version: int) -> Non
 def test_no_controller(world: World) -> None:
     world.cache.controller_id = None
     assert world.ask(MetadataRequest(topics=[]), 1).controller_id == -1
+
+
+def test_a_broker_that_has_just_started_waits_for_the_controller(world: World) -> None:
+    """Answered at once, it would say that topics do not exist."""
+    world.cache = MetadataCache(1)
+    request = MetadataRequest(topics=[MetadataRequestTopic(name="t")], allow_auto_topic_creation=False)
+
+    async def scenario() -> MetadataResponse:
+        answer = asyncio.create_task(world.answer(request, 12))
+        await asyncio.sleep(0)
+        assert not answer.done()
+        world.cache.update(world.update)
+        return await answer
+
+    assert [topic.error_code for topic in asyncio.run(scenario()).topics] == [0]
+
+
+def test_a_broker_without_a_controller_answers_in_the_end(world: World) -> None:
+    world.cache = MetadataCache(1)
+    world.config.zookeeper_session_timeout_ms = 1
+    response = world.ask(MetadataRequest(topics=None), 12)
+    assert (response.brokers, response.controller_id, response.topics) == ([], -1, [])

@@ -5,6 +5,9 @@ Behaviour (KafkaApis.handleTopicMetadataRequest, ZkMetadataCache.getTopicMetadat
 broker's cache, for the listener on which it was asked. A topic that nobody knows is created when both the
 client and auto.create.topics.enable allow it, and is answered with an error meanwhile.
 
+Other than Kafka, a broker that no controller has told anything yet does not answer that there is no topic: it
+waits for the controller, as long as it may take to elect one.
+
 Versions: 0 an empty list means all topics, replicas and ISR members without a live endpoint are left out
 (REPLICA_NOT_AVAILABLE); 1 null means all, none means none; controller id, rack, is_internal; 2 cluster id;
 3 throttle time; 4 the client may forbid creation; 5 offline replicas; 6 LISTENER_NOT_FOUND when the leader
@@ -14,7 +17,7 @@ lives but lacks the listener; 7 leader epochs; 8 authorized operations; 9 flexib
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
@@ -35,9 +38,27 @@ from commitlog.wire.messages.metadata_response import (
 NO_CONTROLLER = -1
 
 
-def handle(services: Services, context: RequestContext, request: MetadataRequest) -> MetadataResponse:
+def handle(
+    services: Services, context: RequestContext, request: MetadataRequest
+) -> MetadataResponse | Awaitable[MetadataResponse]:
+    _check(request, context.api_version)
+    if not services.metadata.version:
+        return _answer_when_told(services, context, request)
+    return _answer(services, context, request)
+
+
+async def _answer_when_told(
+    services: Services, context: RequestContext, request: MetadataRequest
+) -> MetadataResponse:
+    """A client that hears that its topic does not exist may drop what it has not sent yet (librdkafka does).
+    A controller that has died is replaced when its session has ended."""
+    patience_ms = services.config.zookeeper_session_timeout_ms
+    await services.metadata.wait_until(lambda metadata: metadata.version > 0, patience_ms)
+    return _answer(services, context, request)
+
+
+def _answer(services: Services, context: RequestContext, request: MetadataRequest) -> MetadataResponse:
     version = context.api_version
-    _check(request, version)
     view = _View(services.metadata, context.listener_name, version)
     controller = services.metadata.controller_id
     response = MetadataResponse(
