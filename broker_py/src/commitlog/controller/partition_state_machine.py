@@ -148,15 +148,24 @@ class PartitionStateMachine:
     ) -> dict[TopicPartition, Result]:
         results: dict[TopicPartition, Result] = {}
         remaining = partitions
+        reread = False
         while remaining:
-            finished, remaining = await self._elect_once(remaining, strategy, batch)
+            finished, remaining = await self._elect_once(remaining, strategy, batch, reread=reread)
             results |= finished
+            reread = True
         return results
 
     async def _elect_once(
-        self, partitions: list[TopicPartition], strategy: ElectionStrategy, batch: RequestBatch
+        self,
+        partitions: list[TopicPartition],
+        strategy: ElectionStrategy,
+        batch: RequestBatch,
+        *,
+        reread: bool,
     ) -> tuple[dict[TopicPartition, Result], list[TopicPartition]]:
-        results, current = await self._read_states(partitions)
+        """Kafka reads every state before it elects. Here what is known goes first, since a write fails where
+        the znode has changed; who fails, or has no one to elect, is read and tried again."""
+        results, current = await self._read_states(partitions) if reread else self._known_states(partitions)
         unclean = await self._unclean_partitions(current, strategy)
         elected: dict[TopicPartition, Elected] = {}
         for partition, state in current.items():
@@ -168,12 +177,12 @@ class PartitionStateMachine:
                 unclean_allowed=partition in unclean,
                 recovery_supported=self._recovery_supported,
             )
-            if choice is None:
+            if choice is not None:
+                elected[partition] = choice
+            elif reread:
                 results[partition] = StateChangeFailed(
                     f"Failed to elect leader for partition {partition} under strategy {strategy.value}"
                 )
-            else:
-                elected[partition] = choice
         finished, retry = await self._store.update_partition_states(
             {one: choice.state.by_controller(self._context.epoch) for one, choice in elected.items()}
         )
@@ -189,7 +198,15 @@ class PartitionStateMachine:
             assignment = self._context.assignment(partition)
             recipients = elected[partition].recipients
             batch.add_leader_and_isr(recipients, partition, written, assignment, is_new=False)
+        if not reread:
+            retry += [one for one in partitions if one not in elected]
         return results, retry
+
+    def _known_states(
+        self, partitions: list[TopicPartition]
+    ) -> tuple[dict[TopicPartition, Result], dict[TopicPartition, LeaderAndIsr]]:
+        leadership = self._context.leadership
+        return {}, {one: leadership[one] for one in partitions if one in leadership}
 
     async def _read_states(
         self, partitions: list[TopicPartition]

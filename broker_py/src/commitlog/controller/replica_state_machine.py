@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from commitlog.controller.context import (
@@ -150,18 +150,29 @@ class ReplicaStateMachine:
         """The states afterwards, of those that could be settled; partitions that never had it in the ISR
         too."""
         settled: dict[TopicPartition, LeaderAndIsr] = {}
-        remaining = partitions
+        # What is known goes first, since a write fails where the znode has changed: the rest is read.
+        known = {
+            one: state
+            for one in partitions
+            if (state := self._context.leadership.get(one)) is not None and broker in state.isr
+        }
+        finished, remaining = await self._remove_once(broker, list(known), known)
+        settled |= finished
+        remaining += [one for one in partitions if one not in known]
         while remaining:
-            finished, remaining = await self._remove_once(broker, remaining)
+            found = await self._store.partition_states(remaining)
+            finished, remaining = await self._remove_once(broker, remaining, found)
             settled |= finished
         return settled
 
     async def _remove_once(
-        self, broker: int, partitions: list[TopicPartition]
+        self,
+        broker: int,
+        partitions: list[TopicPartition],
+        found: Mapping[TopicPartition, LeaderAndIsr | Exception],
     ) -> tuple[dict[TopicPartition, LeaderAndIsr], list[TopicPartition]]:
         settled: dict[TopicPartition, LeaderAndIsr] = {}
         shrunk: dict[TopicPartition, LeaderAndIsr] = {}
-        found = await self._store.partition_states(partitions)
         for partition in partitions:
             state = found.get(partition)
             if state is None or isinstance(state, Exception):
