@@ -28,6 +28,7 @@ RECOVERY_GB = 2
 COMPACTION_MB = 500
 COMPACTION_KEYS = 100_000
 SEGMENT_BYTES = 104_857_600
+LOOK_AGAIN_S = 0.2
 
 
 @contextlib.contextmanager
@@ -142,12 +143,17 @@ def _fail_over(running: ClusterPeer) -> float:
             "127.0.0.1", survivors[0].port, "bench", request_timeout_ms=120_000
         )
         try:
+            # All the partitions are asked for rarely: telling them is work that the survivors lack.
+            told = await connection.send(MetadataRequest(topics=[]))
+            if told.controller_id not in alive:
+                return False
             found = await connection.send(MetadataRequest(topics=None))
+            if all(each.leader_id in alive for topic in found.topics for each in topic.partitions):
+                return True
+            await asyncio.sleep(LOOK_AGAIN_S)
+            return False
         finally:
             connection.close()
-        return found.controller_id in alive and all(
-            partition.leader_id in alive for topic in found.topics for partition in topic.partitions
-        )
 
     with contextlib.suppress(NoNodeError):
         wait_until(lambda: asyncio.run(all_led()), "a new controller and leaders", 300)

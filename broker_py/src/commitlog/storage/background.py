@@ -31,12 +31,12 @@ class Background:
         """Long work should come to an end."""
         return self._stopping.is_set()
 
-    def spawn(self, what: str, work: Awaitable[None]) -> None:
+    def spawn(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
         """Do it as soon as possible."""
 
         async def run() -> None:
             try:
-                await work
+                await work()
             except (OSError, KafkaError) as error:
                 _log.error("%s failed: %s", what, error)
             except Exception:
@@ -56,7 +56,7 @@ class Background:
 
         def run() -> None:
             self._timers.discard(timer)
-            self.spawn(what, work())
+            self.spawn(what, work)
 
         timer = asyncio.get_running_loop().call_later(delay_ms / 1000, run)
         self._timers.add(timer)

@@ -31,7 +31,7 @@ class LateWriter:
         self._waiting[log] = None
         if self._busy < THREADS and self._busy * LOGS_AT_A_TIME < len(self._waiting):
             self._busy += 1
-            self._background.spawn("Writing leader epochs and topic ids", self._write())
+            self._background.spawn("Writing leader epochs and topic ids", self._write)
 
     async def _write(self) -> None:
         try:

@@ -18,6 +18,7 @@ import posixpath
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from commitlog.storage.background import NEVER_MS, Background
 from commitlog.storage.checkpoint import (
@@ -474,7 +475,7 @@ class LogManager:
         _log.info("Deleted log in %s.", path)
 
     def _flush_later(self, log: LogBase, offset: int) -> None:
-        self._background.spawn("Flushing a rolled segment", self._flush(log, offset))
+        self._background.spawn("Flushing a rolled segment", partial(self._flush, log, offset))
 
     def _truncated(self, log: LogBase) -> None:
         """What is written next to a truncated log is not on stable storage, so no checkpoint may say so."""
@@ -487,7 +488,7 @@ class LogManager:
         """A log went: the next of its name must not meet its offsets in a checkpoint."""
         if not self._checkpoint_due:
             self._checkpoint_due = True
-            self._background.spawn("Checkpointing after a deletion", self._checkpoint_starts())
+            self._background.spawn("Checkpointing after a deletion", self._checkpoint_starts)
 
     async def _checkpoint_starts(self) -> None:
         self._checkpoint_due = False
