@@ -38,7 +38,8 @@ from commitlog.replication.replica_manager import AppendResult, ReplicaManager
 from commitlog.security.principal import ANONYMOUS
 from commitlog.storage.disk import LocalDisk
 from commitlog.storage.log import Log
-from commitlog.storage.log_manager import LogManager, LogManagerSettings
+from commitlog.storage.log_manager import LogManager
+from commitlog.storage.log_manager_settings import LogManagerSettings
 from commitlog.wire import frames
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages import alter_partition_response as alter_response

@@ -16,7 +16,8 @@ from commitlog.storage.cleaner import Cleaner, CleaningAborted, OffsetMap
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.log import Log
 from commitlog.storage.log_cleaner import LogCleaner
-from commitlog.storage.log_manager import LogManager, LogManagerSettings
+from commitlog.storage.log_manager import LogManager
+from commitlog.storage.log_manager_settings import LogManagerSettings
 from tests.storage.memory_disk import MemoryDisk
 from tests.storage.settings import Settings
 from tests.storage.world import NOW_MS, Hooks, contents, open_log
@@ -337,7 +338,7 @@ def test_a_damaged_log_is_set_aside_and_the_others_go_on(caplog: pytest.LogCaptu
             for i in range(20):
                 put(log, b"k", b"%d" % i)
         disk.files["/data/t-0/00000000000000000000.log"].data[70] ^= 1
-        await logs.clean_logs()
+        await logs.housekeeping.clean_logs()
         good = logs.get_log("t", 1)
         assert good is not None
         assert good.cleaned_to > 0

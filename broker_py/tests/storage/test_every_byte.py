@@ -56,9 +56,9 @@ async def written(disk: MemoryDisk, *, stop: bool) -> None:
     write(log)
     log.update_high_watermark(9)
     log.maybe_increment_log_start_offset(LOG_START, "test")
-    await logs.checkpoint_recovery_points()
-    await logs.checkpoint_high_watermarks()
-    await logs.checkpoint_log_start_offsets()
+    await logs.checkpoints.write_recovery_points()
+    await logs.checkpoints.write_high_watermarks()
+    await logs.checkpoints.write_log_start_offsets()
     disk.write_atomic("/data/cleaner-offset-checkpoint", b"0\n1\nt 0 7\n")
     if stop:
         await logs.shutdown()

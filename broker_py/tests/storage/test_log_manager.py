@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from commitlog.storage.disk import Disk, LocalDisk
-from commitlog.storage.log_manager import LogManager, LogManagerSettings, StorageError
+from commitlog.storage.log_manager import LogManager, StorageError
+from commitlog.storage.log_manager_settings import LogManagerSettings
 from commitlog.wire.errors import ErrorCode, KafkaError
 from tests.storage.memory_disk import MemoryDisk
 from tests.storage.settings import Settings
@@ -370,8 +371,8 @@ def test_checkpoints_forget_a_deleted_log_at_once() -> None:
         log.update_high_watermark(3)
         log.maybe_increment_log_start_offset(2, "test")
         log.flush()
-        await logs.checkpoint_recovery_points()
-        await logs.checkpoint_log_start_offsets()
+        await logs.checkpoints.write_recovery_points()
+        await logs.checkpoints.write_log_start_offsets()
         assert text(disk, "log-start-offset-checkpoint") == "0\n1\nt 0 2\n"
         logs.delete_log("t", 0)
         await until(lambda: text(disk, "log-start-offset-checkpoint") == "0\n0\n")
@@ -391,7 +392,7 @@ def test_truncation_lowers_the_checkpointed_recovery_point_before_it_returns() -
         for _ in range(3):
             log.append_as_leader(batch(), 0)
         log.flush()
-        await logs.checkpoint_recovery_points()
+        await logs.checkpoints.write_recovery_points()
         log.truncate_to(1)
         assert text(disk, "recovery-point-offset-checkpoint") == "0\n1\nt 0 1\n"
         await logs.shutdown()
@@ -565,7 +566,7 @@ def test_a_future_log_is_found_again_and_has_no_part_in_the_current_one(clean: b
         logs = await with_a_future_log(disk, copied=2)
         (name,) = future_names(disk)
         assert re.fullmatch(r"t-0\.[0-9a-f]{32}-future", name)
-        await logs.checkpoint_high_watermarks()
+        await logs.checkpoints.write_high_watermarks()
         await logs.shutdown(clean=clean)
         logs = manager(disk, ["/data", "/more"])
         await logs.load()

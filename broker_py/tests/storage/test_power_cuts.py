@@ -18,7 +18,8 @@ import pytest
 from commitlog.records.batch import iterate_headers
 from commitlog.records.control import end_transaction_marker
 from commitlog.storage.log import Log
-from commitlog.storage.log_manager import LogManager, LogManagerSettings
+from commitlog.storage.log_manager import LogManager
+from commitlog.storage.log_manager_settings import LogManagerSettings
 from tests.simulation.disk import SimulatedDisk
 from tests.storage.settings import Settings
 from tests.storage.world import NOW_MS, batch, contents, read_all
@@ -118,9 +119,9 @@ class Life:
             log.maybe_increment_log_start_offset(log.high_watermark, "test")
             log.delete_old_segments(NOW_MS)
         else:
-            await logs.checkpoint_recovery_points()
-            await logs.checkpoint_log_start_offsets()
-            await logs.checkpoint_high_watermarks()
+            await logs.checkpoints.write_recovery_points()
+            await logs.checkpoints.write_log_start_offsets()
+            await logs.checkpoints.write_high_watermarks()
 
     def boundary(self, log: Log) -> int:
         """Start of a batch at or above the high watermark, or the log end."""

@@ -151,7 +151,7 @@ class ReplicaManager:
             operation: DelayedOperation[object]
             for operation in [*waiting.produces, *waiting.deletes, *waiting.all_fetches()]:
                 operation.force_complete()
-        await self.logs.checkpoint_high_watermarks()
+        await self.logs.checkpoints.write_high_watermarks()
 
     async def _expire_isr(self) -> None:
         """Look for late followers every replica.lag.time.max.ms / 2: a follower is out after 1 to 1.5 times

@@ -8,7 +8,7 @@ from commitlog.config.checks import parse_connection_overrides
 from commitlog.config.definitions import broker_definitions
 from commitlog.metrics.rate import Windows
 from commitlog.server.connection_quotas import ConnectionLimits
-from commitlog.storage.log_manager import LogManagerSettings
+from commitlog.storage.log_manager_settings import LogManagerSettings
 
 
 def connection_limits(config: BrokerConfig) -> ConnectionLimits:

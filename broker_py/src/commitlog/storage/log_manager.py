@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All logs of a broker over all its log.dirs (Kafka's LogManager): load, create, delete, checkpoints,
-retention.
+"""All logs of a broker over all its log.dirs (Kafka's LogManager): load, create, delete, move, lose.
 
 Lives on the broker's loop; loading, fsync, removal and checkpoint writes go to the loop's executor. A
 directory whose disk fails goes offline with its partitions, the others go on (KIP-112).
@@ -16,11 +15,9 @@ import contextlib
 import logging
 import posixpath
 import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable
 
-from commitlog.storage.background import NEVER_MS, Background
+from commitlog.storage.background import Background
 from commitlog.storage.checkpoint import (
     CLEANER_OFFSET,
     HIGH_WATERMARK,
@@ -29,9 +26,11 @@ from commitlog.storage.checkpoint import (
 )
 from commitlog.storage.disk import Disk
 from commitlog.storage.file_cache import FileCache
+from commitlog.storage.housekeeping import Housekeeping
 from commitlog.storage.late_writer import LateWriter
 from commitlog.storage.log import Log, LogHooks
 from commitlog.storage.log_base import LogBase
+from commitlog.storage.log_checkpoints import LogCheckpoints
 from commitlog.storage.log_cleaner import LogCleaner
 from commitlog.storage.log_config import LogConfig
 from commitlog.storage.log_dir import (
@@ -45,33 +44,14 @@ from commitlog.storage.log_dir import (
     parse_partition_name,
 )
 from commitlog.storage.log_loader import LogLoader
+from commitlog.storage.log_manager_settings import LogManagerSettings
 from commitlog.storage.meta_properties import StorageError
 from commitlog.storage.segment import DELETED
 from commitlog.wire.errors import ErrorCode, KafkaError
 
-__all__ = ["LogManager", "LogManagerSettings", "StorageError"]
+__all__ = ["LogManager", "StorageError"]
 
 _log = logging.getLogger("commitlog.storage.log_manager")
-
-Offsets = dict[tuple[str, int], int]
-
-
-@dataclass(slots=True)
-class LogManagerSettings:
-    """The broker-level settings that log directories need, by their Kafka names."""
-
-    retention_check_interval_ms: int = 300_000
-    flush_scheduler_interval_ms: int = NEVER_MS
-    flush_offset_checkpoint_interval_ms: int = 60_000
-    flush_start_offset_checkpoint_interval_ms: int = 60_000
-    high_watermark_checkpoint_interval_ms: int = 5_000
-    num_recovery_threads_per_data_dir: int = 1
-    producer_id_expiration_ms: int = 86_400_000
-    producer_id_expiration_check_interval_ms: int = 600_000
-    cleaner_enable: bool = True
-    cleaner_backoff_ms: int = 15_000
-    cleaner_dedupe_buffer_size: int = 128 * 1024 * 1024
-    initial_task_delay_ms: int = 30_000
 
 
 class LogManager:
@@ -104,13 +84,8 @@ class LogManager:
         self._futures: dict[tuple[str, int], Log] = {}
         self._preferred: dict[tuple[str, int], str] = {}
         self._background = Background()
-        self._late_writer = LateWriter(self._background, self._fail_dir)
-        self._hooks = LogHooks(
-            self._delete_files_later,
-            self._flush_later,
-            self._truncated,
-            self._late_writer.add,
-            self._fail_dir,
+        self.checkpoints = LogCheckpoints(
+            self._dirs.values(), self._logs_in, self._fail_dir, self._background
         )
         self._cleaner = LogCleaner(
             self._cleanable_logs,
@@ -118,7 +93,18 @@ class LogManager:
             dedupe_buffer_size=settings.cleaner_dedupe_buffer_size,
             now_ms=now_ms,
         )
-        self._checkpoint_due = False
+        self.housekeeping = Housekeeping(
+            disk, self._every_log, self._fail_dir, self._background,
+            self.checkpoints, self._cleaner, settings, now_ms,
+        )  # fmt: skip
+        self._late_writer = LateWriter(self._background, self._fail_dir)
+        self._hooks = LogHooks(
+            self.housekeeping.delete_files_later,
+            self.housekeeping.flush_later,
+            self._truncated,
+            self._late_writer.add,
+            self._fail_dir,
+        )
         self._locked = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -250,7 +236,7 @@ class LogManager:
         names = []
         for name in log_dir.partition_names():
             if name.endswith(DELETE_SUFFIX):
-                self._remove_tree_later(posixpath.join(log_dir.path, name), 0)
+                self.housekeeping.remove_tree_later(posixpath.join(log_dir.path, name), 0)
             elif name.endswith(STRAY_SUFFIX):
                 _log.warning("Leaving directory %s alone", posixpath.join(log_dir.path, name))
             else:
@@ -370,8 +356,8 @@ class LogManager:
                 f"Error while renaming dir for {topic}-{partition} in log dir {log.log_dir}: {error}",
             ) from error
         _log.info("Log for partition %s is renamed to %s and is scheduled for deletion", log.name, target)
-        self._remove_tree_later(target, log.config.file_delete_delay_ms)
-        self._checkpoint_later()
+        self.housekeeping.remove_tree_later(target, log.config.file_delete_delay_ms)
+        self.checkpoints.write_soon()
 
     # ---- moving between directories
 
@@ -421,7 +407,7 @@ class LogManager:
             self._fail_dir(log.log_dir, error)
         else:
             gone = [posixpath.join(log.directory, name) for name in names if name.endswith(DELETED)]
-            self._delete_files_later(gone, log.config.file_delete_delay_ms)
+            self.housekeeping.delete_files_later(gone, log.config.file_delete_delay_ms)
         with contextlib.suppress(KafkaError):  # the old directory has failed: it is left behind
             self._retire(source)
         return log
@@ -454,137 +440,12 @@ class LogManager:
         if self._loop is not None:
             self._loop.call_soon(self._on_log_dir_failure, path)
 
-    # ---- later and elsewhere
-
-    def _delete_files_later(self, paths: Sequence[str], delay_ms: int) -> None:
-        self._background.after(delay_ms, "Deleting segment files", lambda: self._remove_files(paths))
-
-    async def _remove_files(self, paths: Sequence[str]) -> None:
-        def remove() -> None:
-            for path in paths:
-                if self._disk.exists(path):
-                    self._disk.remove(path)
-
-        await asyncio.get_running_loop().run_in_executor(None, remove)
-
-    def _remove_tree_later(self, path: str, delay_ms: int) -> None:
-        self._background.after(delay_ms, "Deleting a log", lambda: self._remove_tree(path))
-
-    async def _remove_tree(self, path: str) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self._disk.remove_tree, path)
-        _log.info("Deleted log in %s.", path)
-
-    def _flush_later(self, log: LogBase, offset: int) -> None:
-        self._background.spawn("Flushing a rolled segment", partial(self._flush, log, offset))
-
     def _truncated(self, log: LogBase) -> None:
-        """What is written next to a truncated log is not on stable storage, so no checkpoint may say so."""
-        log_dir = self._dirs[log.log_dir]
-        if log_dir.recovery_points.get((log.topic, log.partition), 0) > log.recovery_point:
-            offsets = self._offsets(log_dir, lambda log: log.recovery_point)
-            log_dir.write_checkpoint(RECOVERY_POINT, offsets, log_dir.capture())
-
-    def _checkpoint_later(self) -> None:
-        """A log went: the next of its name must not meet its offsets in a checkpoint."""
-        if not self._checkpoint_due:
-            self._checkpoint_due = True
-            self._background.spawn("Checkpointing after a deletion", self._checkpoint_starts)
-
-    async def _checkpoint_starts(self) -> None:
-        self._checkpoint_due = False
-        await self.checkpoint_recovery_points()
-        await self.checkpoint_log_start_offsets()
-        await self.checkpoint_cleaner_offsets()
-
-    async def _flush(self, log: LogBase, offset: int) -> None:
-        try:
-            pending = log.segments_to_flush(offset)
-            await asyncio.get_running_loop().run_in_executor(None, log.flush_segments, pending)
-        except OSError as error:
-            self._fail_dir(log.log_dir, error)
-            return
-        log.mark_flushed(pending)
-
-    # ---- background work
+        self.checkpoints.lower_recovery_point(log, self._dirs[log.log_dir])
 
     def start(self) -> None:
-        """Begin retention, flushing, checkpoints, producer id expiry."""
-        s = self._settings
-        every = self._background.every
-        delay = s.initial_task_delay_ms
-        every("kafka-log-retention", delay, s.retention_check_interval_ms, self.apply_retention)
-        every("kafka-log-flusher", delay, s.flush_scheduler_interval_ms, self.flush_dirty_logs)
-        interval = s.flush_offset_checkpoint_interval_ms
-        every("kafka-recovery-point-checkpoint", delay, interval, self.checkpoint_recovery_points)
-        interval = s.flush_start_offset_checkpoint_interval_ms
-        every("kafka-log-start-offset-checkpoint", delay, interval, self.checkpoint_log_start_offsets)
-        interval = s.high_watermark_checkpoint_interval_ms
-        every("highwatermark-checkpoint", interval, interval, self.checkpoint_high_watermarks)
-        interval = s.producer_id_expiration_check_interval_ms
-        every("PeriodicProducerExpirationCheck", interval, interval, self.expire_producers)
-        if s.cleaner_enable:
-            every("kafka-log-cleaner", s.cleaner_backoff_ms, s.cleaner_backoff_ms, self.clean_logs)
-
-    async def apply_retention(self) -> None:
-        """Delete what retention lets go, of every log."""
-        for log in self._every_log():
-            log.delete_old_segments(self._now_ms())
-            await asyncio.sleep(0)
-
-    async def clean_logs(self) -> None:
-        """Compact until no log is dirty enough."""
-        while not self._background.stopping and await self._cleaner.clean_dirtiest() is not None:
-            await self.checkpoint_cleaner_offsets()
-
-    async def flush_dirty_logs(self) -> None:
-        """fsync logs that have waited for flush.ms."""
-        now_ms = self._now_ms()
-        for log in self._every_log():
-            if log.recovery_point < log.log_end_offset and now_ms - log.last_flush_ms >= log.config.flush_ms:
-                await self._flush(log, log.log_end_offset)
-
-    async def expire_producers(self) -> None:
-        """Forget producers that have been silent for producer.id.expiration.ms."""
-        for log in self._every_log():
-            log.producer_states.remove_expired(self._now_ms())
-
-    # ---- checkpoints
-
-    async def checkpoint_recovery_points(self) -> None:
-        """Write recovery-point-offset-checkpoint of every directory."""
-        await self._checkpoint(RECOVERY_POINT, lambda log: log.recovery_point)
-
-    async def checkpoint_log_start_offsets(self) -> None:
-        """Write log-start-offset-checkpoint of every directory."""
-        await self._checkpoint(LOG_START_OFFSET, _start_offset_to_checkpoint)
-
-    async def checkpoint_high_watermarks(self) -> None:
-        """Write replication-offset-checkpoint of every directory (every hosted partition)."""
-        await self._checkpoint(HIGH_WATERMARK, lambda log: log.high_watermark)
-
-    async def checkpoint_cleaner_offsets(self) -> None:
-        """Write cleaner-offset-checkpoint of every directory in which something has been compacted."""
-        if any(log.cleaned_to for log in self._every_log()):
-            await self._checkpoint(CLEANER_OFFSET, lambda log: log.cleaned_to or None)
-
-    async def _checkpoint(self, name: str, offset_of: Callable[[Log], int | None]) -> None:
-        loop = asyncio.get_running_loop()
-        for log_dir in list(self._dirs.values()):
-            if not log_dir.online or not log_dir.loaded:
-                continue
-            offsets = self._offsets(log_dir, offset_of)
-            try:
-                await loop.run_in_executor(None, log_dir.write_checkpoint, name, offsets, log_dir.capture())
-            except OSError as error:
-                self._fail_dir(log_dir.path, error)
-
-    def _offsets(self, log_dir: LogDir, offset_of: Callable[[Log], int | None]) -> Offsets:
-        offsets: Offsets = {}
-        for log in self._logs_in(log_dir.path):
-            offset = offset_of(log)
-            if offset is not None:
-                offsets[log.topic, log.partition] = offset
-        return offsets
+        """Begin what is done at intervals."""
+        self.housekeeping.start()
 
     # ---- stop
 
@@ -605,12 +466,7 @@ class LogManager:
         try:
             for log in self._logs_in(log_dir.path):
                 log.close()
-            for name, offset_of in (
-                (RECOVERY_POINT, lambda log: log.recovery_point),
-                (LOG_START_OFFSET, _start_offset_to_checkpoint),
-                (HIGH_WATERMARK, lambda log: log.high_watermark),
-            ):
-                log_dir.write_checkpoint(name, self._offsets(log_dir, offset_of), log_dir.capture())
+            self.checkpoints.write_last(log_dir)
             log_dir.write_clean_marker()
         except (OSError, KafkaError) as error:
             _log.error("Not writing the clean shutdown marker of %s: %s", log_dir.path, error)
@@ -621,8 +477,3 @@ def _key_of(log_dir: str, name: str) -> tuple[str, int]:
     if name.endswith(FUTURE_SUFFIX):
         return parse_future_name(log_dir, name)
     return parse_partition_name(log_dir, name)
-
-
-def _start_offset_to_checkpoint(log: Log) -> int | None:
-    """Only what the first segment's name does not say already."""
-    return log.log_start_offset if log.log_start_offset > log.first_segment_offset else None
