@@ -122,7 +122,11 @@ class PlainProducer(Client):
                 value = f"{name}/{count}"
                 count += 1
                 self.recorder.note("sent", who=name, partition=partition, value=value)
-                producer.produce(TOPIC, value.encode(), partition=partition, on_delivery=self._delivered)
+                try:
+                    producer.produce(TOPIC, value.encode(), partition=partition, on_delivery=self._delivered)
+                except KafkaException as failure:  # it has ended before a delivery report could say so
+                    self._end(failure.args[0])
+                    break
         deadline = time.monotonic() + SETTLE_S
         while len(producer) and not self._fatal and time.monotonic() < deadline:
             producer.poll(0.2)
@@ -138,10 +142,13 @@ class PlainProducer(Client):
         if error is None:
             self.recorder.note("acknowledged", partition=partition, value=value, offset=message.offset())
             return
+        self._end(error)
+        self.recorder.note("failed", partition=partition, value=value, error=str(error))
+
+    def _end(self, error: KafkaError) -> None:
         if not self._fatal:
             self.complain(error)
         self._fatal = True
-        self.recorder.note("failed", partition=partition, value=value, error=str(error))
 
 
 class Transactions:

@@ -18,6 +18,7 @@ from commitlog.storage.producer_snapshot import (
 from commitlog.storage.producer_state import BatchMetadata, ProducerEntry, ProducerStates
 from commitlog.wire.errors import ErrorCode, KafkaError
 from tests.storage.memory_disk import MemoryDisk
+from tests.storage.settings import Settings
 from tests.storage.world import NOW_MS, batch, open_log
 
 DAY_MS = 86_400_000
@@ -53,6 +54,25 @@ def test_the_last_five_batches_are_recognised() -> None:
     assert refused(log, 2) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
     assert refused(log, 12) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER  # same start, other length
     assert send(log, 14) == (14, 14, False)
+
+
+@pytest.mark.parametrize("segment_bytes", [1 << 20, 300])
+def test_the_last_five_batches_are_recognised_after_a_clean_stop(segment_bytes: int) -> None:
+    """A snapshot, as Kafka writes it, holds the last one only: Kafka refuses the others, which ends a
+    producer whose answers were lost with the connection."""
+    disk, settings = MemoryDisk(), Settings(segment_bytes=segment_bytes)
+    log = open_log(disk, settings)
+    for i in range(7):
+        send(log, 2 * i, 2)
+        log.append_as_leader(batch([b"v"] * 2, producer_id=2, producer_epoch=0, base_sequence=2 * i), 0)
+    log.close()
+    log = open_log(disk, settings, clean=True)
+    assert refused(log, 16) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+    for i in range(2, 7):
+        at = 4 * i
+        assert send(log, 2 * i, 2) == (at, at + 1, True)
+    assert refused(log, 2) == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert send(log, 14) == (28, 28, False)
 
 
 def test_gaps_are_refused_and_change_nothing() -> None:

@@ -91,6 +91,9 @@ class LogAppends(LogBase):
         """The batch that this one repeats; KafkaError when it may not be appended."""
         client = origin == "client"
         duplicate = self._states.find_duplicate(header) if client else None
+        if duplicate is None and client:
+            self._producers.recall(self._segments, header)
+            duplicate = self._states.find_duplicate(header)
         if duplicate is None:
             self._states.check(header, offset, from_client=client)
         return duplicate

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from commitlog.records.batch import decode_records
 from commitlog.records.header import BatchHeader, Buffer, CorruptBatch, Record
 from commitlog.storage.producer_snapshot import Snapshots
-from commitlog.storage.producer_state import ProducerStates
+from commitlog.storage.producer_state import BATCHES_TO_RETAIN, ProducerStates
 from commitlog.storage.segment import LogSegment
 from commitlog.storage.segments import Segments
 from commitlog.storage.txn_index import AbortedTxn
+
+RECALL_BYTES = 1024 * 1024
+"""Before a producer's last batch: what it had in flight with others beside it."""
 
 _log = logging.getLogger("commitlog.storage.producer_rebuild")
 
@@ -100,6 +104,24 @@ class ProducerStateStore:
             # Below the recovery point, or recovery would have cut it off.
             _log.error("[Log %s] Producers of %s are known in part only: %s", self.name, segment.path, reason)
 
+    def recall(self, segments: Segments, header: BatchHeader) -> None:
+        """Kafka's snapshots hold the last batch of each producer, so that after a restart Kafka takes an
+        older one that is sent again for a gap, which ends the producer (OUT_OF_ORDER_SEQUENCE_NUMBER). Here
+        the end of the log is looked through, once, before that is said."""
+        before = self.states.forgotten_before(header)
+        if before is None:
+            return
+        older: list[BatchHeader] = []
+        budget = RECALL_BYTES
+        for segment in reversed(segments.covering(segments.first.base_offset, before)):
+            reach = segment.offset_index.lookup(before)
+            start = segment.offset_index.floor_position(max(0, reach - budget))
+            older = [*_batches_of(header, segment, start, before), *older][-BATCHES_TO_RETAIN:]
+            budget -= segment.size - start
+            if budget <= 0 or len(older) == BATCHES_TO_RETAIN:
+                break
+        self.states.remember(header.producer_id, older)
+
     def states_saw(self, header: BatchHeader, marker: Record | None) -> AbortedTxn | None:
         """Account for one batch that is in the log; an entry for the transaction index if it aborted one."""
         states = self.states
@@ -122,3 +144,19 @@ def marker_of(data: Buffer, header: BatchHeader) -> Record | None:
         return None
     records = decode_records(data, 0, header)
     return records[0] if records else None
+
+
+def _batches_of(producer: BatchHeader, segment: LogSegment, start: int, before: int) -> list[BatchHeader]:
+    """The data batches of the same producer and epoch from a file position up to an offset."""
+    found: list[BatchHeader] = []
+    with contextlib.suppress(CorruptBatch):
+        for _, header in segment.headers(start, segment.size):
+            if header.base_offset >= before:
+                break
+            if (
+                header.producer_id == producer.producer_id
+                and header.producer_epoch == producer.producer_epoch
+                and not header.is_control
+            ):
+                found.append(header)
+    return found

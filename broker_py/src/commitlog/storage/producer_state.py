@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,6 +60,8 @@ class ProducerEntry:
     last_timestamp: int = -1
     txn_first_offset: int | None = None
     batches: deque[BatchMetadata] = field(default_factory=lambda: deque(maxlen=BATCHES_TO_RETAIN))
+    is_from_snapshot: bool = False
+    """Then older batches than the last may be in the log without being remembered."""
 
     def find_duplicate(self, header: BatchHeader) -> BatchMetadata | None:
         """The remembered batch with the same epoch and sequence range."""
@@ -96,6 +99,24 @@ class ProducerStates:
         """Was this batch appended before?"""
         entry = self.entries.get(header.producer_id)
         return entry.find_duplicate(header) if entry else None
+
+    def forgotten_before(self, header: BatchHeader) -> int | None:
+        """The offset before which this batch may be in the log, unremembered: it is not the producer's next,
+        and a snapshot has kept no more than the producer's last."""
+        entry = self.entries.get(header.producer_id)
+        if entry is None or not entry.is_from_snapshot or entry.producer_epoch != header.producer_epoch:
+            return None
+        if not entry.batches or header.base_sequence == (entry.batches[-1].last_sequence + 1) & MAX_SEQUENCE:
+            return None
+        return entry.batches[0].first_offset
+
+    def remember(self, producer_id: int, older: Sequence[BatchHeader]) -> None:
+        """These batches were found in the log, all that matter before the first one that is remembered."""
+        entry = self.entries[producer_id]
+        entry.is_from_snapshot = False
+        known = [*map(_remembered, older), *entry.batches]
+        entry.batches.clear()
+        entry.batches.extend(known)
 
     def check(self, header: BatchHeader, offset: int, *, from_client: bool) -> None:
         """May this data batch be appended at offset? Raises KafkaError."""
@@ -189,11 +210,7 @@ class ProducerStates:
     def add_batch(self, header: BatchHeader) -> None:
         """A data batch is in the log."""
         entry = self._entry_of(header.producer_id, header.producer_epoch)
-        entry.batches.append(
-            BatchMetadata(
-                header.last_sequence, header.last_offset, header.last_offset_delta, header.max_timestamp
-            )
-        )
+        entry.batches.append(_remembered(header))
         entry.last_timestamp = header.max_timestamp
         if header.is_transactional and entry.txn_first_offset is None:
             self._verifying.pop(header.producer_id, None)
@@ -223,6 +240,7 @@ class ProducerStates:
         elif entry.producer_epoch != producer_epoch:
             entry.producer_epoch = producer_epoch
             entry.batches.clear()
+            entry.is_from_snapshot = False
         return entry
 
     def last_stable_offset_after(self, completed: CompletedTxn) -> int:
@@ -286,6 +304,7 @@ class ProducerStates:
         self.clear(offset)
         for entry in entries:
             if not self.is_expired(entry, now_ms):
+                entry.is_from_snapshot = True
                 self.entries[entry.producer_id] = entry
         open_txns = (e for e in self.entries.values() if e.txn_first_offset is not None)
         self._ongoing = {
@@ -294,3 +313,9 @@ class ProducerStates:
             if e.txn_first_offset is not None
         }
         self._update_first_unstable()
+
+
+def _remembered(header: BatchHeader) -> BatchMetadata:
+    return BatchMetadata(
+        header.last_sequence, header.last_offset, header.last_offset_delta, header.max_timestamp
+    )
