@@ -269,7 +269,7 @@ def test_a_topic_s_settings_with_their_sources(version: int) -> None:
         }
         if version == 0:
             defaults = {name: entry.is_default for name, entry in found.items()}
-            assert defaults == {"max.message.bytes": False, "retention.ms": False, "cleanup.policy": True}
+            assert defaults == {"max.message.bytes": False, "retention.ms": False, "cleanup.policy": False}
             return
         sources = {name: entry.config_source for name, entry in found.items()}
         assert sources == {"max.message.bytes": 1, "retention.ms": 2, "cleanup.policy": 5}
@@ -339,5 +339,56 @@ def test_log_levels_are_settings_of_the_process() -> None:
         assert (entry.value, entry.config_source) == ("DEBUG", 6)
         assert await world.change(LOGGER, "0", op(name, None, DELETE)) == (0, None)
         assert logger.level == logging.NOTSET
+
+    run(test)
+
+
+def test_resources_that_have_no_settings_here() -> None:
+    async def test(world: World) -> None:
+        result = await world.describe(16, "m")
+        assert (result.error_code, result.error_message) == (
+            ErrorCode.INVALID_REQUEST,
+            "Config type client-metrics is only supported on KRaft clusters",
+        )
+        assert await world.change(16, "m", op("interval.ms", "1")) == (
+            ErrorCode.INVALID_REQUEST,
+            "AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS",
+        )
+        result = await world.describe(3, "m")
+        assert (result.error_code, result.error_message) == (
+            ErrorCode.INVALID_REQUEST,
+            ErrorCode.INVALID_REQUEST.message,
+        )
+
+    run(test)
+
+
+def test_none_named_is_all() -> None:
+    async def test(world: World) -> None:
+        everything = await world.describe(TOPIC, "t", None)
+        assert len((await world.describe(TOPIC, "t", [])).configs) == len(everything.configs) > 30
+
+    run(test)
+
+
+def test_what_is_edited_is_read_before_it_is_asked_for() -> None:
+    async def test(world: World) -> None:
+        path = 'Invalid path string "/config/topics/.." caused by relative paths not allowed @16'
+        assert await world.change(TOPIC, "..", op("flush.messages", "1")) == (
+            ErrorCode.INVALID_CONFIG,
+            f"Invalid config value for resource ConfigResource(type=TOPIC, name='..'): {path}",
+        )
+
+    run(test)
+
+
+def test_a_list_takes_an_empty_item_and_the_setting_does_not() -> None:
+    async def test(world: World) -> None:
+        code, text = await world.change(TOPIC, "t", op("cleanup.policy", "", APPEND))
+        assert code == ErrorCode.INVALID_CONFIG
+        assert text is not None
+        assert text.endswith(
+            "Invalid value  for configuration cleanup.policy: String must be one of: compact, delete"
+        )
 
     run(test)

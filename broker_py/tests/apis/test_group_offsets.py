@@ -243,6 +243,23 @@ class TestZooKeeper:
         assert (await broker.zookeeper.get(PATH))[0] == b"42"
 
 
+@in_virtual_time
+async def test_a_partition_named_twice_is_answered_once() -> None:
+    broker = await Broker().started()
+    twice = commit_request({("topic", 0): 1})
+    twice.topics += commit_request({("topic", 0): 2}).topics
+    response = await broker.ask(COMMIT, twice, 8)
+    assert [len(topic.partitions) for topic in response.topics] == [1]
+    for version in (1, 8):
+        response = await broker.ask(FETCH, fetch_request(version, "topic", 0, 0), version)
+        assert fetched(response) == {0: (2, "note", E.NONE)}
+        topics = response.groups[0].topics if version == 8 else response.topics
+        assert [len(topic.partitions) for topic in topics] == [1]
+    twice = TestOffsetDelete.request(("topic", 0), ("topic", 0))
+    response = await broker.ask(DELETE, twice, 0)
+    assert [len(topic.partitions) for topic in response.topics] == [1]
+
+
 class TestOffsetDelete:
     @staticmethod
     def request(*partitions: tuple[str, int], group: str = "g") -> OffsetDeleteRequest:

@@ -258,3 +258,40 @@ def test_one_error_for_the_whole_request() -> None:
     assert [(key, d.error_code, d.high_watermark) for key, d in flat(response).items()] == [
         (("t", 3), -1, -1)
     ]
+
+
+@pytest.mark.parametrize("version", [12, 13, 17])
+def test_a_partition_named_twice_is_answered_once_as_the_last_says(tmp_path: Path, version: int) -> None:
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0])
+        node = cluster.nodes[0]
+        for value in (b"a", b"b"):
+            await node.produce("t", value)
+        name = "t" if version < 13 else node.replicas.partition("t", 0).topic_id
+        response = await node.call(request((name, 0, 0), (name, 0, 1)), version)
+        (topic,) = response.responses
+        (data,) = topic.partitions
+        assert values(data) == [b"b"]
+
+    scenario(tmp_path, main, 0)
+
+
+def test_a_topic_without_a_name_is_one_that_is_not_there(tmp_path: Path) -> None:
+    async def main(cluster: Cluster) -> None:
+        response = await cluster.nodes[0].call(request(("", 0, 0)), 4)
+        assert [one.error_code for one in flat(response).values()] == [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]
+
+    scenario(tmp_path, main, 0)
+
+
+def test_every_negative_epoch_is_none(tmp_path: Path) -> None:
+    """In a Fetch; in ListOffsets and OffsetForLeaderEpoch only -1 is."""
+
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0])
+        message = request(("t", 0, 0))
+        message.topics[0].partitions[0].current_leader_epoch = -2
+        response = await cluster.nodes[0].call(message, 12)
+        assert flat(response)["t", 0].error_code == 0
+
+    scenario(tmp_path, main, 0)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from commitlog.apis.k04_leader_and_isr import API
+from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.leader_and_isr_request import (
     LeaderAndIsrPartitionState,
     LeaderAndIsrRequest,
@@ -62,3 +63,20 @@ async def test_nothing_is_read_for_topics_that_are_here() -> None:
     services = SimpleNamespace(topic_configs=recorder, replicas=recorder)
     await ask_services(services, API, request(7, "hosted"), 7)
     assert recorder.calls == [("apply", 7)]
+
+
+@pytest.mark.parametrize(
+    ("controller_epoch", "code"),
+    [(2, ErrorCode.STALE_CONTROLLER_EPOCH), (3, ErrorCode.INVALID_TOPIC_EXCEPTION)],
+)
+@in_virtual_time
+async def test_a_name_that_no_controller_gives(controller_epoch: int, code: ErrorCode) -> None:
+    replicas = SimpleNamespace(
+        is_broker_epoch_stale=lambda epoch: False,
+        accept_controller_epoch=lambda epoch: epoch >= 3,
+        controller_epoch=3,
+    )
+    message = request(1, "..", "..")
+    message.controller_epoch = controller_epoch
+    answer = await ask_services(SimpleNamespace(replicas=replicas), API, message, 1)
+    assert [(one.topic_name, one.error_code) for one in answer.partition_errors] == [("..", code)] * 2

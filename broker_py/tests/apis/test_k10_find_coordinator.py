@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from commitlog.apis.k10_find_coordinator import API
+from commitlog.apis.k10_find_coordinator import API, error_response
 from commitlog.groups.log_writer import OFFSETS_TOPIC
 from commitlog.groups.partitioning import partition_for
 from commitlog.transactions.log_writer import TRANSACTIONS_TOPIC
@@ -132,3 +132,5 @@ async def test_messages_of_old_versions(version: int) -> None:
     broker.tell_offsets_topic()
     answer = await broker.ask(API, FindCoordinatorRequest(key="g"), version)
     assert answer.error_message == "NONE"
+    answer = error_response(FindCoordinatorRequest(key="g"), E.INVALID_REQUEST, "for that reason")
+    assert answer.error_message == E.INVALID_REQUEST.message

@@ -139,3 +139,14 @@ async def test_only_the_controller_creates(version: int) -> None:
         ("u", ErrorCode.NOT_CONTROLLER),
     ]
     await cluster.close()
+
+
+@in_virtual_time
+async def test_what_is_named_twice_is_refused_twice_and_what_is_there_before_all_else() -> None:
+    cluster = await Cluster().start(1, 2)
+    answer = await ask(cluster, API, request(topic("t"), topic("t"), topic("u")), 7)
+    refused = ErrorCode.INVALID_REQUEST
+    assert [(one.name, one.error_code) for one in answer.topics] == [("t", refused), ("t", refused), ("u", 0)]
+    answer = await ask(cluster, API, request(topic("u", 2, 0, no_such_setting="1")), 7)
+    assert answer.topics[0].error_code == ErrorCode.TOPIC_ALREADY_EXISTS
+    await cluster.close()

@@ -65,3 +65,15 @@ def test_a_follower_that_does_not_follow_times_out(tmp_path: Path) -> None:
 def test_one_error_for_the_whole_request() -> None:
     response = k21_delete_records.error_response(request(("t", 1, 0)), ErrorCode.UNKNOWN_SERVER_ERROR, None)
     assert flat(response) == {("t", 1): (-1, -1)}
+
+
+def test_a_partition_named_twice_counts_once_with_its_last_offset(tmp_path: Path) -> None:
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0])
+        for value in (b"a", b"b", b"c"):
+            await cluster.nodes[0].produce("t", value)
+        response = await cluster.nodes[0].call(request(("t", 0, 3), ("t", 0, 1)), 2)
+        assert [len(topic.partitions) for topic in response.topics] == [1]
+        assert flat(response) == {("t", 0): (0, 1)}
+
+    scenario(tmp_path, main, 0)

@@ -57,7 +57,8 @@ def test_the_current_epoch_is_checked_from_version_2(tmp_path: Path) -> None:
     async def main(cluster: Cluster) -> None:
         cluster.create_topic("t", [0])
         cluster.elect("t", 0)
-        for current, expected in ((0, ErrorCode.FENCED_LEADER_EPOCH), (2, ErrorCode.UNKNOWN_LEADER_EPOCH)):
+        fenced = ErrorCode.FENCED_LEADER_EPOCH
+        for current, expected in ((-2, fenced), (0, fenced), (2, ErrorCode.UNKNOWN_LEADER_EPOCH)):
             response = await cluster.nodes[0].call(request((0, 0, current)), 2)
             assert response.topics[0].partitions[0].error_code == expected
 

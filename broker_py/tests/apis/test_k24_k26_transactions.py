@@ -173,3 +173,22 @@ async def test_the_end(version: int, commit: bool) -> None:
     assert await end(epoch + 1) is (E.PRODUCER_FENCED if version >= 2 else E.INVALID_PRODUCER_EPOCH)
     assert await end(epoch) is E.NONE
     assert broker.transactions.logged()[2] == ("PrepareCommit" if commit else "PrepareAbort")
+
+
+@in_virtual_time
+async def test_the_answer_names_what_the_request_named() -> None:
+    broker = await TransactionBroker().started()
+    producer_id, epoch = broker.transactions.initialized()
+    request = AddPartitionsToTxnRequest(
+        v3_and_below_transactional_id=ID,
+        v3_and_below_producer_id=producer_id,
+        v3_and_below_producer_epoch=epoch,
+        v3_and_below_topics=[
+            AddPartitionsToTxnTopic(TP0[0], [TP0[1]]),
+            AddPartitionsToTxnTopic(TP0[0], [TP0[1], TP0[1]]),
+            AddPartitionsToTxnTopic("none of it", []),
+        ],
+    )
+    answer = await broker.ask(k24_add_partitions_to_txn.API, request, 3)
+    named = [(one.name, len(one.results_by_partition)) for one in answer.results_by_topic_v3_and_below]
+    assert named == [(TP0[0], 1), (TP0[0], 2), ("none of it", 0)]

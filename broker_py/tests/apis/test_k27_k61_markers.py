@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from commitlog.records.batch import build_batch
-from commitlog.wire.errors import ErrorCode
+from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.describe_producers_request import DescribeProducersRequest, TopicRequest
 from commitlog.wire.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic
 from commitlog.wire.messages.produce_request import PartitionProduceData, ProduceRequest, TopicProduceData
@@ -149,7 +149,26 @@ def test_describe_producers(tmp_path: Path) -> None:
         assert await mark(node, epoch=3, coordinator_epoch=6) is E.NONE
         (found,) = (await describe("t")).active_producers
         assert (found.coordinator_epoch, found.current_txn_start_offset) == (6, -1)
-        assert (await describe("nowhere")).error_code == E.UNKNOWN_TOPIC_OR_PARTITION
+        nowhere = await describe("nowhere")
+        assert (nowhere.error_code, nowhere.error_message) == (
+            E.UNKNOWN_TOPIC_OR_PARTITION,
+            "This server does not host this topic-partition.",
+        )
         assert (await describe("t", 7)).error_code == E.UNKNOWN_TOPIC_OR_PARTITION
+
+    scenario(tmp_path, main, 0)
+
+
+def test_epochs_that_no_producer_has(tmp_path: Path) -> None:
+    """-1 is none, and what is below it is older than that."""
+
+    async def main(cluster: Cluster) -> None:
+        cluster.create_topic("t", [0])
+        node = cluster.nodes[0]
+        assert await mark(node, epoch=-2) is E.INVALID_PRODUCER_EPOCH
+        with pytest.raises(KafkaError) as failure:
+            await mark(node, epoch=-1)
+        assert failure.value.code is E.UNKNOWN_SERVER_ERROR
+        assert node.log("t").log_end_offset == 0
 
     scenario(tmp_path, main, 0)

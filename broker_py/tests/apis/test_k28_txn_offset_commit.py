@@ -108,3 +108,20 @@ async def test_notes_have_a_limit() -> None:
 def test_one_error_for_the_whole_request() -> None:
     answer = error_response(request(0, 1), E.UNKNOWN_SERVER_ERROR, None)
     assert [one.error_code for one in answer.topics[0].partitions] == [E.UNKNOWN_SERVER_ERROR] * 2
+
+
+@in_virtual_time
+async def test_no_group_and_a_partition_named_twice() -> None:
+    broker = await Broker().started()
+    assert await commit(broker, 4, request(0, group="")) == {0: E.INVALID_GROUP_ID}
+    asked = request(0, 0)
+    response = await broker.ask(API, asked, 4)
+    assert [len(topic.partitions) for topic in response.topics] == [1]
+
+
+@in_virtual_time
+async def test_a_group_without_members_takes_them_from_anybody() -> None:
+    broker = await Broker().started()
+    asked = request(0)
+    asked.member_id = "somebody"
+    assert await commit(broker, 4, asked) == {0: E.NONE}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -258,3 +259,14 @@ async def test_filters_that_are_refused(
 ) -> None:
     cluster = await cluster_of_one()
     assert await described(cluster, *components) == (code, text)
+
+
+@in_virtual_time
+async def test_an_entity_named_twice_and_a_number_that_is_none() -> None:
+    cluster = await cluster_of_one()
+    user = [EntityData("user", "u")]
+    entries = [EntryData(user, [OpData("producer_byte_rate", value)]) for value in (1.0, math.nan)]
+    answer = await ask(cluster, alter.API, AlterClientQuotasRequest(entries), 1)
+    assert [one.error_code for one in answer.entries] == [0]
+    assert await described(cluster, ("user", EXACT, "u")) == {(("user", "u"),): {"producer_byte_rate": 0.0}}
+    await cluster.close()

@@ -58,3 +58,17 @@ async def test_another_broker() -> None:
 
 def test_only_brokers_may_ask() -> None:
     assert API.cluster_action
+
+
+@pytest.mark.parametrize("version", [0, 3])
+@in_virtual_time
+async def test_each_partition_once_and_no_topic_without_any(version: int) -> None:
+    cluster = await Cluster().start(1, 2)
+    await cluster.create("t", [1, 2])
+    message = request(cluster, version, [1, 2])
+    message.topics *= 2
+    answer = await ask(cluster, API, message, version)
+    assert [len(topic.partitions) for topic in answer.topics] == [1]
+    message.topics[0].partitions = []
+    assert (await ask(cluster, API, message, version)).topics == []
+    await cluster.close()

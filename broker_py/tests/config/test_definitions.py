@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from commitlog.config.definitions import (
@@ -133,3 +135,13 @@ def test_topic_settings_stand_on_broker_settings() -> None:
     for topic_name, broker_names in synonyms.items():
         theirs, ours = topic_definitions()[topic_name].type, broker_definitions()[broker_names[0]].type
         assert theirs is ours or {theirs, ours} <= {Type.INT, Type.LONG}
+
+
+@pytest.mark.parametrize("text", ["x\0 \n", " x ", "\u00a05"])
+def test_a_bad_number_is_shown_as_it_was_given(text: str) -> None:
+    with pytest.raises(InvalidValue, match=re.escape(f"Invalid value {text} for")):
+        broker_definitions()["log.cleaner.threads"].parse(text)
+
+
+def test_what_java_trims() -> None:
+    assert broker_definitions()["log.cleaner.threads"].parse("\0 5\r\n") == 5

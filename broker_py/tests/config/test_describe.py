@@ -145,3 +145,23 @@ def test_dynamic_changes_checked_but_not_made(broker: BrokerConfig) -> None:
     validate_dynamic({"num.io.threads": "4", "log.retention.ms": "5"}, broker, per_broker=False)
     validate_dynamic({"leader.replication.throttled.rate": "1024"}, broker, per_broker=True)
     assert (broker.num_io_threads, broker.log_retention_ms) == (8, 86_400_000)
+
+
+def test_settings_of_a_listener_are_what_they_stand_before() -> None:
+    broker = BrokerConfig.from_properties(
+        {
+            "broker.id": "0",
+            "zookeeper.connect": "z",
+            "listeners": "SASL_PLAINTEXT://:1",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": "org.x.PlainLoginModule required;",
+            "listener.name.sasl_plaintext.sasl.enabled.mechanisms": "PLAIN",
+            "inter.broker.listener.name": "SASL_PLAINTEXT",
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        }
+    )
+    entries = named(describe_broker(broker))
+    secret = entries["listener.name.sasl_plaintext.plain.sasl.jaas.config"]
+    assert (secret.value, secret.sensitive, secret.type) == (None, True, Type.PASSWORD.value)
+    shown = entries["listener.name.sasl_plaintext.sasl.enabled.mechanisms"]
+    assert (shown.value, shown.sensitive, shown.type) == ("PLAIN", False, Type.LIST.value)
+    assert (shown.source, shown.read_only) == (STATIC, True)

@@ -92,7 +92,12 @@ async def test_called_off() -> None:
     replicas, adding, removing = await assignment(cluster)
     assert (set(replicas), adding, removing) == ({2, 3}, [], [])
     assert cluster.nodes[4].fake.deleted == cluster.nodes[5].fake.deleted == [T0]
-    assert await alter({T0: None}) == {T0: (ErrorCode.NO_REASSIGNMENT_IN_PROGRESS, None)}
+    nothing_there = TopicPartition("none", 0)
+    results = await alter({T0: None, nothing_there: None})
+    assert {one: code for one, (code, _) in results.items()} == {
+        T0: ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
+        nothing_there: ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
+    }
     await cluster.close()
 
 

@@ -194,7 +194,7 @@ BAD_TOPICS: list[tuple[NewTopic, ErrorCode, str]] = [
     (
         NewTopic("t", assignments={0: [1, 1]}),
         ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-        "Duplicate replica assignment found: {0: [1, 1]}",
+        "Duplicate replica assignment found: HashMap(0 -> ArrayBuffer(1, 1))",
     ),
     (
         NewTopic("t", assignments={0: [1], 2: [1]}),

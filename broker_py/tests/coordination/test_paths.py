@@ -32,3 +32,24 @@ def test_paths_are_where_kafka_has_them() -> None:
     assert paths.topic_config("test") == "/config/topics/test"
     assert paths.sequence_number("config_change_0000000012", paths.CONFIG_CHANGE_PREFIX) == 12
     assert "/config/ips" in paths.PERSISTENT_PATHS
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/config/topics/t", None),
+        ("/config/topics/a/b", None),
+        ("/config/topics/..t", None),
+        ("/config/topics/t.", None),
+        ("/config/topics/.", "relative paths not allowed @15"),
+        ("/config/topics/..", "relative paths not allowed @16"),
+        ("/config/../t", "relative paths not allowed @9"),
+        ("/config//t", "empty node name specified @8"),
+        ("/t\0", "null character not allowed @2"),
+        ("/t\n", "invalid character @2"),
+        ("/t\x7f", "invalid character @2"),
+        ("/t\ufffd", "invalid character @2"),
+    ],
+)
+def test_paths_that_zookeeper_refuses(path: str, reason: str | None) -> None:
+    assert paths.invalid_reason(path) == reason

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from commitlog.records.batch import build_batch
@@ -53,8 +54,11 @@ class Row:
 
 def make(message: type[Any], values: dict[str, Any]) -> Any:
     """A message of plain values: a dict becomes the struct, or the list of structs, that its field holds."""
-    hints = typing.get_type_hints(message)
+    hints = _hints(message)
     return message(**{name: _value(hints[name], value) for name, value in values.items()})
+
+
+_hints = cache(typing.get_type_hints)
 
 
 def _value(hint: Any, value: Any) -> Any:

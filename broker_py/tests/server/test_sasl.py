@@ -263,7 +263,7 @@ def test_becoming_another_is_refused() -> None:
         )
         assert await peer.closed()
 
-    serve(client)
+    serve(client, connections_max_reauth_ms="60000")
 
 
 def test_changing_the_mechanism_is_refused() -> None:
@@ -272,6 +272,16 @@ def test_changing_the_mechanism_is_refused() -> None:
         answer = await peer.ask(SaslHandshakeRequest(mechanism="SCRAM-SHA-256"), 1)
         assert answer.error_code == ErrorCode.ILLEGAL_SASL_STATE
         assert await peer.closed()
+
+    serve(client, connections_max_reauth_ms="60000")
+
+
+def test_where_sessions_do_not_end_nobody_begins_again() -> None:
+    async def client(peer: Peer) -> None:
+        await login(peer)
+        answer = await peer.ask(SaslHandshakeRequest(mechanism="PLAIN"), 1)
+        assert answer.error_code == ErrorCode.ILLEGAL_SASL_STATE
+        assert await peer.ask(ApiVersionsRequest(), 0) is not None
 
     serve(client)
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import errno
+import struct
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 
 from commitlog.records.batch import Codec, CorruptBatch, decode_records, iterate_headers, read_header
 from commitlog.records.control import end_transaction_marker
+from commitlog.records.header import Record
+from commitlog.records.message_set import build_message, build_message_set
 from commitlog.storage.disk import LocalDisk
 from commitlog.storage.log import Log, UnexpectedAppendOffset
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -481,3 +485,30 @@ def test_aborted_transactions_are_told_to_committed_readers_only() -> None:
 def test_a_committed_reader_of_nothing_gets_an_empty_list() -> None:
     log = open_log(MemoryDisk())
     assert log.read(0, 100, upper_offset=0, read_committed=True).aborted_transactions == []
+
+
+def test_compressed_messages_come_one_at_a_time() -> None:
+    one = bytes(build_message_set([Record(0, NOW_MS, None, b"v")], magic=1, codec=Codec.GZIP))
+    log = open_log(MemoryDisk())
+    with pytest.raises(KafkaError) as failure:
+        log.append_as_leader(bytearray(one * 2), 0)
+    assert failure.value.code is ErrorCode.INVALID_RECORD
+    log.append_as_leader(bytearray(one), 0)
+
+
+def test_a_wrong_base_offset_is_told_before_a_wrong_checksum() -> None:
+    data = batch([b"v"])
+    data[7] = 5
+    data[17:21] = bytes(4)
+    with pytest.raises(KafkaError) as failure:
+        open_log(MemoryDisk()).append_as_leader(data, 0)
+    assert failure.value.code is ErrorCode.INVALID_RECORD
+
+
+def test_what_stands_behind_the_value_of_an_old_message_is_not_looked_at() -> None:
+    message = bytearray(build_message(1, 0, NOW_MS, None, b"1234"))
+    message[30:34] = b"\xff\xff\xff\xff"
+    struct.pack_into(">I", message, 12, zlib.crc32(message[16:]))
+    log = open_log(MemoryDisk())
+    log.append_as_leader(message, 0)
+    assert log.log_end_offset == 1

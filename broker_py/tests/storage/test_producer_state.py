@@ -217,3 +217,8 @@ def test_a_loaded_snapshot_leaves_out_what_has_expired() -> None:
     states.load([old, young, in_transaction], 10, NOW_MS)
     assert sorted(states.entries) == [2, 3]
     assert states.first_unstable_offset == 4
+
+
+def test_no_epoch_is_the_smallest() -> None:
+    log = open_log(MemoryDisk())
+    assert refused(log, 0, epoch=-2) is ErrorCode.INVALID_PRODUCER_EPOCH

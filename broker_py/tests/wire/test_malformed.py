@@ -11,6 +11,7 @@ import pytest
 from commitlog.wire.api_keys import API_VERSIONS, ApiKey
 from commitlog.wire.codec import MalformedMessage, reader, writer
 from commitlog.wire.frames import decode_request, decode_request_header, decode_response, encode_request
+from commitlog.wire.primitives import read_uvarint, read_uvarint_rest
 from commitlog.wire.schema import MessageSpec
 from tests.wire.samples import full_sample, message_class, message_specs, version_id
 
@@ -71,3 +72,19 @@ def test_every_truncated_frame_of_a_request() -> None:
             frame = memoryview(whole[:end])
             with pytest.raises(MalformedMessage):
                 decode_request(decode_request_header(frame), frame)
+
+
+@pytest.mark.parametrize(
+    "length", [b"\xff\xff\xff\xff\x0f", b"\xff\xff\xff\xff\x4f", b"\x80\x80\x80\x80\x08"]
+)
+def test_a_length_that_is_negative_in_java_is_null(length: bytes) -> None:
+    assert read_uvarint_rest(memoryview(length), 1, length[0]) == (0, 5)
+
+
+def test_a_tagged_field_of_a_negative_size() -> None:
+    with pytest.raises(MalformedMessage):
+        read_uvarint(memoryview(b"\xff\xff\xff\xff\x0f"), 0)
+
+
+def test_the_largest_length() -> None:
+    assert read_uvarint(memoryview(b"\xff\xff\xff\xff\x07"), 0) == (0x7FFFFFFF, 5)

@@ -124,6 +124,6 @@ def _text(key: str, value: float) -> str:
     # As a cast does it in Java: NaN is 0, and what is too large is the largest.
     limit = _LIMITS[kind]
     whole = 0 if value != value else int(max(-limit - 1, min(limit, value + _EPSILON)))
-    if not abs(whole - value) <= _EPSILON:
+    if abs(whole - value) > _EPSILON:
         raise bad_request(f"Configuration {key} must be a {kind} value")
     return str(whole)

@@ -37,6 +37,10 @@ class ResourceType(IntEnum):
     BROKER_LOGGER = 8
 
 
+CLIENT_METRICS = 16
+"""A resource that only KRaft has settings of."""
+
+
 class Operation(IntEnum):
     """AlterConfigOp.OpType."""
 
@@ -175,6 +179,10 @@ async def change_resource(
         await _change_broker(services, resource.resource_name, change, validate_only=validate_only)
     else:
         text = f"Unknown resource type {resource.resource_type}"
+        if resource.resource_type == CLIENT_METRICS:
+            text = (
+                "AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS"
+            )
         raise KafkaError(ErrorCode.INVALID_REQUEST, text)
 
 
@@ -239,5 +247,5 @@ def edit_list(
     items = [item for item in text.split(",") if item]
     given = value.split(",")
     if operation is Operation.APPEND:
-        return ",".join(dict.fromkeys([*items, *(item for item in given if item)]))
+        return ",".join(dict.fromkeys([*items, *given]))
     return ",".join(item for item in items if item not in given)

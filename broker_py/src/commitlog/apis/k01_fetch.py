@@ -71,12 +71,12 @@ def handle(
     may_follow = replica_id < 0 or context.authorize_cluster(AclOperation.CLUSTER_ACTION)
     readable = EVERYTHING
     if replica_id < 0 and context.authorizer is not None:
-        names = [partition.topic for partition in session.partitions() if partition.topic]
+        names = [one.topic for one in session.partitions() if one.topic or version < _TOPIC_IDS]
         readable = context.authorized(AclOperation.READ, ResourceType.TOPIC, names)
     for partition in session.partitions():
         if not may_follow:
             refused.append((partition, _refused(ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
-        elif not partition.topic:
+        elif not partition.topic and version >= _TOPIC_IDS:
             refused.append((partition, _refused(ErrorCode.UNKNOWN_TOPIC_ID)))
         elif partition.topic not in readable:
             refused.append((partition, _refused(ErrorCode.TOPIC_AUTHORIZATION_FAILED)))
@@ -114,7 +114,8 @@ def is_from_follower(request: FetchRequest, version: int) -> bool:
 
 
 def _requests(services: Services, request: FetchRequest, version: int) -> list[FetchPartition]:
-    """What the request names; with topic ids a topic that is not known (yet) has an empty name."""
+    """What the request names; with topic ids a topic that is not known (yet) has an empty name. Of what it
+    names twice the last counts."""
     partitions = []
     for topic in request.topics:
         name = topic.topic
@@ -133,6 +134,10 @@ def _requests(services: Services, request: FetchRequest, version: int) -> list[F
                     partition.last_fetched_epoch,
                 )
             )
+    if len(partitions) > 1:
+        once = {(each.topic_id, each.topic, each.partition): each for each in partitions}
+        if len(once) < len(partitions):
+            return list(once.values())
     return partitions
 
 

@@ -14,27 +14,23 @@ from __future__ import annotations
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.topic_names import is_valid_topic_name
+from commitlog.replication.state_change import refused, staleness
 from commitlog.security.acl import AclOperation
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode
 from commitlog.wire.messages.leader_and_isr_request import LeaderAndIsrRequest
-from commitlog.wire.messages.leader_and_isr_response import (
-    LeaderAndIsrPartitionError,
-    LeaderAndIsrResponse,
-    LeaderAndIsrTopicError,
-)
-
-TOPIC_ID_VERSION = 5
+from commitlog.wire.messages.leader_and_isr_response import LeaderAndIsrResponse
 
 
 async def handle(
     services: Services, context: RequestContext, request: LeaderAndIsrRequest
 ) -> LeaderAndIsrResponse:
     if not context.authorize_cluster(AclOperation.CLUSTER_ACTION):
-        return _refused(request, context.api_version, ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+        return refused(request, context.api_version, ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
     if not all(is_valid_topic_name(name) for name in _names(request)):
         # No controller makes such topics, and a partition's directory has the topic's name.
-        return _refused(request, context.api_version, ErrorCode.INVALID_TOPIC_EXCEPTION)
+        code = staleness(services.replicas, request) or ErrorCode.INVALID_TOPIC_EXCEPTION
+        return refused(request, context.api_version, code)
     new_topics = _new_topics(services, request)
     if new_topics:
         # The overrides of a new topic were written without a notification; its logs need them.
@@ -56,29 +52,6 @@ def _new_topics(services: Services, request: LeaderAndIsrRequest) -> list[str]:
 def _names(request: LeaderAndIsrRequest) -> set[str]:
     ungrouped = {state.topic_name for state in request.ungrouped_partition_states}
     return ungrouped | {topic.topic_name for topic in request.topic_states}
-
-
-def _refused(request: LeaderAndIsrRequest, version: int, code: ErrorCode) -> LeaderAndIsrResponse:
-    """The error of the whole and of every partition, by topic id from version 5 on
-    (LeaderAndIsrRequest.getErrorResponse)."""
-    response = LeaderAndIsrResponse(error_code=code)
-    if version < TOPIC_ID_VERSION:
-        named = [(state.topic_name, state.partition_index) for state in request.ungrouped_partition_states]
-        named += [
-            (topic.topic_name, state.partition_index)
-            for topic in request.topic_states
-            for state in topic.partition_states
-        ]
-        response.partition_errors = [LeaderAndIsrPartitionError(name, index, code) for name, index in named]
-        return response
-    response.topics = [
-        LeaderAndIsrTopicError(
-            topic.topic_id,
-            [LeaderAndIsrPartitionError("", state.partition_index, code) for state in topic.partition_states],
-        )
-        for topic in request.topic_states
-    ]
-    return response
 
 
 def _is_new(services: Services, topic: str, partition: int) -> bool:

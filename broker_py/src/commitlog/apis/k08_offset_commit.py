@@ -19,6 +19,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
+from commitlog.apis.named_twice import named_once
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.coordination import paths
@@ -47,6 +48,7 @@ def handle(
     request.topics = known
     if context.api_version == 0:
         return _commit_to_zookeeper(services, request, refused)
+    request.topics = named_once(known)
     answer = services.groups.commit_offsets(request)
     if isinstance(answer, OffsetCommitResponse):
         return _merge(refused, answer)

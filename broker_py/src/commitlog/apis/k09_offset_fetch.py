@@ -67,7 +67,7 @@ def handle(
 
 
 def _partitions(topics: Topics) -> list[tuple[str, int]]:
-    return [(topic.name, index) for topic in topics for index in topic.partition_indexes]
+    return list(dict.fromkeys((topic.name, index) for topic in topics for index in topic.partition_indexes))
 
 
 def _fetch(
@@ -152,28 +152,18 @@ def _all_failed(request: OffsetFetchRequest, error: ErrorCode) -> OffsetFetchRes
 async def _fetch_from_zookeeper(
     services: Services, context: RequestContext, request: OffsetFetchRequest
 ) -> OffsetFetchResponse:
-    answer = OffsetFetchResponse()
-    topics = request.topics or []
-    described = context.authorized(
-        AclOperation.DESCRIBE, ResourceType.TOPIC, (topic.name for topic in topics)
-    )
-    for topic in topics:
-        exists = services.metadata.partitions(topic.name)
-        answered = OffsetFetchResponseTopic(name=topic.name)
-        if topic.name not in described:
-            denied = ErrorCode.TOPIC_AUTHORIZATION_FAILED
-            answered.partitions = [_failed(index, denied) for index in topic.partition_indexes]
-            answer.topics.append(answered)
-            continue
-        for index in topic.partition_indexes:
-            path = paths.consumer_offset(request.group_id, topic.name, index)
-            answered.partitions.append(
-                await _read(services, path, index)
-                if index in exists
-                else _failed(index, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-            )
-        answer.topics.append(answered)
-    return answer
+    asked = request.topics or []
+    described = context.authorized(AclOperation.DESCRIBE, ResourceType.TOPIC, (topic.name for topic in asked))
+    topics: dict[str, OffsetFetchResponseTopic] = {}
+    for name, index in _partitions(asked):
+        if name not in described:
+            found = _failed(index, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+        elif index not in services.metadata.partitions(name):
+            found = _failed(index, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        else:
+            found = await _read(services, paths.consumer_offset(request.group_id, name, index), index)
+        topics.setdefault(name, OffsetFetchResponseTopic(name=name)).partitions.append(found)
+    return OffsetFetchResponse(topics=list(topics.values()))
 
 
 async def _read(services: Services, path: str, index: int) -> OffsetFetchResponsePartition:

@@ -49,7 +49,7 @@ def handle(
     if request.key_type not in list(KeyType):
         if context.api_version >= BATCHED_VERSION and not request.coordinator_keys:
             return FindCoordinatorResponse()  # since then errors are those of keys
-        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown coordinator type {request.key_type}")
+        raise KafkaError(ErrorCode.INVALID_REQUEST)
     key_type = KeyType(request.key_type)
     if context.api_version >= BATCHED_VERSION:
         coordinators = []
@@ -108,7 +108,7 @@ def error_response(
     request: FindCoordinatorRequest, code: ErrorCode, message: str | None
 ) -> FindCoordinatorResponse:
     node_id, host, port = NO_NODE
-    text = message or code.message
+    text = code.message  # whatever the reason said, as FindCoordinatorRequest.getErrorResponse
     if request.coordinator_keys:
         return FindCoordinatorResponse(
             coordinators=[

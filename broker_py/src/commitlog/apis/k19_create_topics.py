@@ -60,7 +60,7 @@ async def handle(
     for name in names:
         if name not in described:
             _hide_configs(results[name])
-    return CreateTopicsResponse(topics=list(results.values()))
+    return CreateTopicsResponse(topics=[results[topic.name] for topic in request.topics])
 
 
 def _hide_configs(result: CreatableTopicResult) -> None:
@@ -82,6 +82,8 @@ async def _create(
         return _failed(topic.name, ErrorCode.INVALID_REQUEST, reason)
     if topic.name not in creatable:
         return _failed(topic.name, ErrorCode.TOPIC_AUTHORIZATION_FAILED, "Authorization failed.")
+    if services.metadata.contains_topic(topic.name):  # before anything else that may be wrong with it
+        return _failed(topic.name, ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
     try:
         made = await services.topic_admin.create_topic(
             _new_topic(topic), validate_only=validate_only, permit=quota.record

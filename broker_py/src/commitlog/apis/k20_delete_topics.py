@@ -37,12 +37,17 @@ async def handle(
     results = [_resolve(services, topic) for topic in _topics(request)]
     names = [result.name for result in results if result.name is not None]
     _refuse(context, request, results, names)
+    marked: dict[str, DeletableTopicResult] = {}
     for result in results:
-        if result.error_code == ErrorCode.NONE:
-            await _delete(services, result, names, quota)
-    marked = {result.name: result for result in results if result.error_code == ErrorCode.NONE}
-    waited_for = [name for name in marked if name is not None]
-    for name in await wait_until_gone(services.metadata, waited_for, request.timeout_ms):
+        if result.name is not None and result.error_code == ErrorCode.NONE:
+            if not services.metadata.contains_topic(result.name):
+                result.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            else:
+                marked.setdefault(result.name, result)  # of a name given twice the first
+    for name, result in marked.items():
+        await _delete(services, name, result, quota)
+    deleted = [name for name, result in marked.items() if result.error_code == ErrorCode.NONE]
+    for name in await wait_until_gone(services.metadata, deleted, request.timeout_ms):
         marked[name].error_code = ErrorCode.REQUEST_TIMED_OUT
     return DeleteTopicsResponse(responses=results)
 
@@ -57,6 +62,9 @@ def _resolve(services: Services, topic: DeleteTopicState) -> DeletableTopicResul
         if topic.topic_id != ZERO_UUID:
             raise KafkaError(ErrorCode.INVALID_REQUEST, "Topic name and topic ID can not both be specified.")
         result.topic_id = services.metadata.topic_id(topic.name)
+        return result
+    if topic.topic_id == ZERO_UUID:  # neither: nobody may delete that
+        result.error_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
         return result
     result.name = services.metadata.topic_name(topic.topic_id)
     if result.name is None:
@@ -88,20 +96,10 @@ def _refuse(
             result.topic_id = ZERO_UUID
 
 
-async def _delete(
-    services: Services, result: DeletableTopicResult, names: list[str], quota: MutationQuota
-) -> None:
-    assert result.name is not None
-    if names.count(result.name) > 1:
-        result.error_code = ErrorCode.INVALID_REQUEST
-        result.error_message = "The provided topic name maps to an ID that was already supplied."
-        return
-    if not services.metadata.contains_topic(result.name):
-        result.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        return
+async def _delete(services: Services, name: str, result: DeletableTopicResult, quota: MutationQuota) -> None:
     try:
-        quota.record(len(services.metadata.partitions(result.name)))
-        await services.topic_admin.delete_topic(result.name)
+        quota.record(len(services.metadata.partitions(name)))
+        await services.topic_admin.delete_topic(name)
     except KafkaError as error:
         result.error_code = error.code
         result.error_message = error.message
@@ -115,9 +113,7 @@ def error_response(
 ) -> DeleteTopicsResponse:
     return DeleteTopicsResponse(
         responses=[
-            DeletableTopicResult(
-                name=topic.name, topic_id=topic.topic_id, error_code=code, error_message=message
-            )
+            DeletableTopicResult(name=topic.name, topic_id=topic.topic_id, error_code=code)
             for topic in _topics(request)
         ]
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from commitlog.apis.named_twice import named_once
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.replication.delete_records import DeleteRecordsResult
@@ -33,7 +34,7 @@ def handle(
     deletable = context.authorized(
         AclOperation.DELETE, ResourceType.TOPIC, (topic.name for topic in request.topics)
     )
-    for topic in request.topics:
+    for topic in named_once(request.topics):
         for partition in topic.partitions:
             entry = topic.name, partition.partition_index, partition.offset
             if topic.name not in deletable or (

@@ -15,7 +15,7 @@ and verification; 5 TRANSACTION_ABORTABLE may be answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Container, Iterable, Mapping
+from collections.abc import Awaitable, Container, Iterable, Mapping, Sequence
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import EVERYTHING, RequestContext, Services
@@ -40,6 +40,8 @@ from commitlog.wire.messages.add_partitions_to_txn_response import (
 BATCHED_VERSION = 4
 
 Errors = Mapping[TopicPartition, ErrorCode]
+Topics = Sequence[AddPartitionsToTxnTopic]
+Outcome = tuple["Errors | ErrorCode | asyncio.Future[ErrorCode]", Topics]
 
 
 def handle(
@@ -54,9 +56,6 @@ def handle(
     if any(isinstance(outcome, asyncio.Future) for _, (outcome, _) in transactions):
         return _respond_later(version, transactions)
     return _response(version, [(name, _done(outcome, found)) for name, (outcome, found) in transactions])
-
-
-Outcome = tuple["Errors | ErrorCode | asyncio.Future[ErrorCode]", list[TopicPartition]]
 
 
 def _transactions(request: AddPartitionsToTxnRequest, version: int) -> list[AddPartitionsToTxnTransaction]:
@@ -79,7 +78,7 @@ def _add(services: Services, context: RequestContext, transaction: AddPartitions
     if version < BATCHED_VERSION:
         name = transaction.transactional_id
         if not context.authorize(AclOperation.WRITE, ResourceType.TRANSACTIONAL_ID, name):
-            return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, partitions
+            return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, transaction.topics
         writable = _writable(context, partitions)
     refused = {}
     for one in partitions:
@@ -88,16 +87,17 @@ def _add(services: Services, context: RequestContext, transaction: AddPartitions
         elif services.metadata.partition_state(*one) is None:
             refused[one] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     if refused:
-        return dict.fromkeys(partitions, ErrorCode.OPERATION_NOT_ATTEMPTED) | refused, partitions
+        return dict.fromkeys(partitions, ErrorCode.OPERATION_NOT_ATTEMPTED) | refused, transaction.topics
     name, producer_id, epoch = (
         transaction.transactional_id,
         transaction.producer_id,
         transaction.producer_epoch,
     )
     if transaction.verify_only:
-        return services.transactions.verify_partitions(name, producer_id, epoch, partitions), partitions
+        errors = services.transactions.verify_partitions(name, producer_id, epoch, partitions)
+        return errors, transaction.topics
     outcome = services.transactions.add_partitions(name, producer_id, epoch, partitions)
-    return known_to(version, outcome) if isinstance(outcome, ErrorCode) else outcome, partitions
+    return known_to(version, outcome) if isinstance(outcome, ErrorCode) else outcome, transaction.topics
 
 
 def _writable(context: RequestContext, partitions: list[TopicPartition]) -> Container[str]:
@@ -112,9 +112,11 @@ def _partitions(topics: Iterable[AddPartitionsToTxnTopic]) -> list[TopicPartitio
     return [(topic.name, index) for topic in topics for index in topic.partitions]
 
 
-def _done(outcome: Errors | ErrorCode | asyncio.Future[ErrorCode], found: list[TopicPartition]) -> Errors:
+def _done(
+    outcome: Errors | ErrorCode | asyncio.Future[ErrorCode], topics: Topics
+) -> list[AddPartitionsToTxnTopicResult]:
     assert not isinstance(outcome, asyncio.Future)
-    return dict.fromkeys(found, outcome) if isinstance(outcome, ErrorCode) else outcome
+    return _all(topics, outcome) if isinstance(outcome, ErrorCode) else _each(outcome)
 
 
 async def _respond_later(version: int, transactions: list[tuple[str, Outcome]]) -> AddPartitionsToTxnResponse:
@@ -126,18 +128,33 @@ async def _respond_later(version: int, transactions: list[tuple[str, Outcome]]) 
     return _response(version, results)
 
 
-def _response(version: int, results: list[tuple[str, Errors]]) -> AddPartitionsToTxnResponse:
+def _response(
+    version: int, results: list[tuple[str, list[AddPartitionsToTxnTopicResult]]]
+) -> AddPartitionsToTxnResponse:
     if version < BATCHED_VERSION:
-        return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=_topics(results[0][1]))
+        return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=results[0][1])
     return AddPartitionsToTxnResponse(
         results_by_transaction=[
-            AddPartitionsToTxnResult(transactional_id=name, topic_results=_topics(errors))
-            for name, errors in results
+            AddPartitionsToTxnResult(transactional_id=name, topic_results=topics) for name, topics in results
         ]
     )
 
 
-def _topics(errors: Errors) -> list[AddPartitionsToTxnTopicResult]:
+def _all(topics: Topics, error: ErrorCode) -> list[AddPartitionsToTxnTopicResult]:
+    """What the request names, as it names it: AddPartitionsToTxnRequest.errorResponseForTopics."""
+    return [
+        AddPartitionsToTxnTopicResult(
+            name=topic.name,
+            results_by_partition=[
+                AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=error)
+                for index in topic.partitions
+            ],
+        )
+        for topic in topics
+    ]
+
+
+def _each(errors: Errors) -> list[AddPartitionsToTxnTopicResult]:
     topics: dict[str, AddPartitionsToTxnTopicResult] = {}
     for (topic, index), error in errors.items():
         if topic not in topics:
@@ -152,9 +169,8 @@ def error_response(
     request: AddPartitionsToTxnRequest, code: ErrorCode, message: str | None
 ) -> AddPartitionsToTxnResponse:
     """Up to version 3 the error of every partition, from 4 on one of the whole."""
-    partitions = _partitions(request.v3_and_below_topics)
     return AddPartitionsToTxnResponse(
-        error_code=code, results_by_topic_v3_and_below=_topics(dict.fromkeys(partitions, code))
+        error_code=code, results_by_topic_v3_and_below=_all(request.v3_and_below_topics, code)
     )
 
 

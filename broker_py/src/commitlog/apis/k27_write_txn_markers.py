@@ -24,7 +24,7 @@ from commitlog.records.control import end_transaction_marker
 from commitlog.replication.replica_manager import AppendResult
 from commitlog.security.acl import AclOperation
 from commitlog.wire.api_keys import ApiKey
-from commitlog.wire.errors import ErrorCode
+from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.write_txn_markers_request import WritableTxnMarker, WriteTxnMarkersRequest
 from commitlog.wire.messages.write_txn_markers_response import (
     WritableTxnMarkerPartitionResult,
@@ -44,6 +44,9 @@ def handle(
 ) -> WriteTxnMarkersResponse | Awaitable[WriteTxnMarkersResponse]:
     if not context.authorize_cluster(AclOperation.ALTER, log_if_denied=False):
         context.require_cluster(AclOperation.CLUSTER_ACTION)
+    if any(marker.producer_id == -1 or marker.producer_epoch == -1 for marker in request.markers):
+        # No batch can say that; in Kafka the exception of MemoryRecordsBuilder, for which there is no code.
+        raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
     errors: Errors = {}
     waiting = []
     for marker in request.markers:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from commitlog.apis.named_twice import named_once
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.apis.transactions import later
@@ -49,7 +50,7 @@ def handle(
     refused, known = _split(services, context, request)
     if not known:
         return TxnOffsetCommitResponse(topics=refused)
-    request.topics = known
+    request.topics = named_once(known)
 
     def respond(answer: TxnOffsetCommitResponse) -> TxnOffsetCommitResponse:
         answer.topics = _merge(refused, answer.topics)
@@ -57,6 +58,9 @@ def handle(
             _hide_loading(answer)
         return answer
 
+    error = services.groups.error_for(request.group_id)
+    if error is not ErrorCode.NONE:
+        return respond(txn_commit_response(request, error))
     if services.verifier.is_enabled:
         partition = (OFFSETS_TOPIC, services.groups.partition_for(request.group_id))
         asked = begin_verification(services, partition, request.producer_id, request.producer_epoch)

@@ -5,7 +5,7 @@ Behaviour (ConfigHelper.describeConfigs): every setting of a topic, of this brok
 resource with an empty name) the cluster-wide dynamic ones, with the place that each value comes from.
 Sensitive values are not told.
 
-Versions: 0 says only whether a value is the default; 1 source and synonyms (KIP-226); 2 throttled
+Versions: 0 names and values; 1 source and synonyms (KIP-226); 2 throttled
 clients wait themselves; 3 type and documentation (KIP-569); 4 flexible.
 """
 
@@ -15,12 +15,11 @@ import logging
 from collections.abc import Sequence
 
 from commitlog.apis.broker_loggers import describe_loggers
-from commitlog.apis.config_changes import ResourceType, authorization_error, resource_name
+from commitlog.apis.config_changes import CLIENT_METRICS, ResourceType, authorization_error, resource_name
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.config.describe import (
     ConfigEntry,
-    ConfigSource,
     describe_broker,
     describe_cluster_default,
     describe_topic,
@@ -45,6 +44,8 @@ VERSION_WITH_SOURCES = 1
 async def handle(
     services: Services, context: RequestContext, request: DescribeConfigsRequest
 ) -> DescribeConfigsResponse:
+    if any(resource.resource_type not in (*ResourceType, CLIENT_METRICS) for resource in request.resources):
+        raise KafkaError(ErrorCode.INVALID_REQUEST)
     return DescribeConfigsResponse(
         results=[await _describe(services, context, resource, request) for resource in request.resources]
     )
@@ -69,7 +70,7 @@ async def _describe(
         result.error_code = error.code
         result.error_message = error.message
         return result
-    keys = resource.configuration_keys
+    keys = resource.configuration_keys or None  # none named is all, too
     result.configs = [
         _entry(entry, request, context.api_version) for entry in entries if keys is None or entry.name in keys
     ]
@@ -91,14 +92,15 @@ async def _entries(services: Services, resource: DescribeConfigsResource) -> Seq
             text = f"Unexpected broker id, expected {services.broker_id} or empty string, but received {name}"
             raise KafkaError(ErrorCode.INVALID_REQUEST, text)
         return describe_broker(services.config)
-    if resource.resource_type == ResourceType.BROKER_LOGGER:
-        if not name:
-            raise KafkaError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
-        if _broker_id(name) != services.broker_id:
-            text = f"Unexpected broker id, expected {services.broker_id} but received {name}"
-            raise KafkaError(ErrorCode.INVALID_REQUEST, text)
-        return describe_loggers()
-    raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unsupported resource type: {resource.resource_type}")
+    if resource.resource_type == CLIENT_METRICS:
+        text = "Config type client-metrics is only supported on KRaft clusters"
+        raise KafkaError(ErrorCode.INVALID_REQUEST, text)
+    if not name:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
+    if _broker_id(name) != services.broker_id:
+        text = f"Unexpected broker id, expected {services.broker_id} but received {name}"
+        raise KafkaError(ErrorCode.INVALID_REQUEST, text)
+    return describe_loggers()
 
 
 def _broker_id(name: str) -> int:
@@ -116,8 +118,7 @@ def _entry(
         name=entry.name, value=entry.value, read_only=entry.read_only, is_sensitive=entry.sensitive
     )
     if version < VERSION_WITH_SOURCES:
-        result.is_default = entry.source is ConfigSource.DEFAULT_CONFIG
-        return result
+        return result  # is_default is version 0's, and Apache Kafka 3.9 sets it nowhere
     result.config_source = entry.source
     result.config_type = entry.type
     result.documentation = entry.documentation if request.include_documentation else None
@@ -136,7 +137,7 @@ def error_response(
         results=[
             DescribeConfigsResult(
                 error_code=code,
-                error_message=message,
+                error_message=code.message,
                 resource_type=resource.resource_type,
                 resource_name=resource.resource_name,
             )

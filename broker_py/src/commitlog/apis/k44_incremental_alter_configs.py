@@ -24,10 +24,12 @@ from commitlog.apis.config_changes import (
     change_resource,
     edit_list,
     require_alter,
+    resource_name,
 )
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.config.definitions import Definition
+from commitlog.coordination import paths
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
 from commitlog.wire.messages.incremental_alter_configs_request import (
@@ -51,6 +53,8 @@ async def handle(
         if resource.resource_type == ResourceType.BROKER_LOGGER:
             _change_levels(services, resource.resource_name, changes, validate_only=request.validate_only)
             return
+        if resource.resource_type == ResourceType.TOPIC:
+            _check_path(resource)
         change = partial(_edited, changes)
         await change_resource(services, resource, change, validate_only=request.validate_only)
 
@@ -67,11 +71,21 @@ async def handle(
     return IncrementalAlterConfigsResponse(responses=responses)
 
 
+def _check_path(resource: Resource) -> None:
+    """Kafka reads what is to be edited before it asks whether there is such a topic."""
+    path = paths.topic_config(resource.resource_name)
+    reason = paths.invalid_reason(path) if resource.resource_name else None
+    if reason is not None:
+        text = f'Invalid path string "{path}" caused by {reason}'
+        named = resource_name(resource)
+        raise KafkaError(ErrorCode.INVALID_CONFIG, f"Invalid config value for resource {named}: {text}")
+
+
 def _change_levels(
     services: Services, name: str, changes: Sequence[AlterableConfig], *, validate_only: bool
 ) -> None:
     if broker_id_of(services, name) is None:
-        raise KafkaError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
+        raise KafkaError(ErrorCode.INVALID_REQUEST, "Node id must be an integer, but it is: ")
     check_levels(changes)
     if not validate_only:
         change_levels(changes)

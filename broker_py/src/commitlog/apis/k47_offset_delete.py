@@ -8,6 +8,7 @@ an error of the group stands alone, without topics.
 
 from __future__ import annotations
 
+from commitlog.apis.named_twice import named_once
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
 from commitlog.security.acl import AclOperation, ResourceType
@@ -38,7 +39,7 @@ def handle(services: Services, context: RequestContext, request: OffsetDeleteReq
         if unknown:
             refused.append((topic.name, unknown, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
         topic.partitions = [one for one in topic.partitions if one.partition_index in exists]
-    request.topics = [topic for topic in request.topics if topic.partitions]
+    request.topics = named_once([topic for topic in request.topics if topic.partitions])
     answer = services.groups.delete_offsets(request)
     if answer.error_code == ErrorCode.NONE:
         for name, indexes, error in refused:

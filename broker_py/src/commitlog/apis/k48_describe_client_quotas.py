@@ -68,7 +68,7 @@ async def handle(
         if quotas:
             entity = [EntityData(entity_type=kind, entity_name=name) for kind, name in names.items()]
             entries.append(EntryData(entity=entity, values=quotas))
-    return DescribeClientQuotasResponse(error_message=None, entries=entries)
+    return DescribeClientQuotasResponse(error_message="", entries=entries)
 
 
 def _components(request: DescribeClientQuotasRequest) -> dict[str, Component]:

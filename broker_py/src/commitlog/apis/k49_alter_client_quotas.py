@@ -35,15 +35,16 @@ async def handle(
     if not context.authorize_cluster(AclOperation.ALTER_CONFIGS):
         code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED
         return error_response(request, code, code.message)
+    once = {tuple(_names(entry).items()): entry for entry in request.entries}  # of one named twice the last
     return AlterClientQuotasResponse(
-        entries=[await _alter(services, entry, request.validate_only) for entry in request.entries]
+        entries=[await _alter(services, entry, request.validate_only) for entry in once.values()]
     )
 
 
 async def _alter(services: Services, entry: Alteration, validate_only: bool) -> EntryData:
     configs = services.topic_admin.entity_configs
     try:
-        kind, path = await config_path({one.entity_type: one.entity_name for one in entry.entity})
+        kind, path = await config_path(_names(entry))
         wanted = edited(kind, await configs.read(kind, path), entry.ops)
         if not validate_only:
             await configs.change_quotas(kind, path, wanted)
@@ -55,11 +56,15 @@ async def _alter(services: Services, entry: Alteration, validate_only: bool) -> 
     return _entry(entry, ErrorCode.NONE, None)
 
 
+def _names(entry: Alteration) -> dict[str, str | None]:
+    return {one.entity_type: one.entity_name for one in entry.entity}
+
+
 def _entry(entry: Alteration, code: ErrorCode, message: str | None) -> EntryData:
     return EntryData(
         error_code=code,
         error_message=message,
-        entity=[EntityData(entity_type=one.entity_type, entity_name=one.entity_name) for one in entry.entity],
+        entity=[EntityData(entity_type=kind, entity_name=name) for kind, name in _names(entry).items()],
     )
 
 

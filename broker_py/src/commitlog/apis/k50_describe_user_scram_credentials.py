@@ -53,12 +53,12 @@ async def handle(
         infos = _infos(settings)
         if infos:
             results.append(
-                DescribeUserScramCredentialsResult(user=name, error_message=None, credential_infos=infos)
+                DescribeUserScramCredentialsResult(user=name, error_message="", credential_infos=infos)
             )
         elif wanted:
             text = f"Attempt to describe a user credential that does not exist: {name}"
             results.append(_refused(name, ErrorCode.RESOURCE_NOT_FOUND, text))
-    return DescribeUserScramCredentialsResponse(error_message=None, results=results)
+    return DescribeUserScramCredentialsResponse(error_message="", results=results)
 
 
 def _denied(request: DescribeUserScramCredentialsRequest) -> DescribeUserScramCredentialsResponse:

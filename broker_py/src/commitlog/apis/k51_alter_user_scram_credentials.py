@@ -4,7 +4,7 @@
 Behaviour (ZkAdminManager.alterUserScramCredentials): the client salts the password, the broker keeps what is
 needed to check it, in /config/users/<user> with a notification. Only the controller answers
 (NOT_CONTROLLER). All changes of one user are made together or not at all: RESOURCE_NOT_FOUND for a credential
-to delete that is not there, UNSUPPORTED_SASL_MECHANISM, UNACCEPTABLE_CREDENTIAL for an empty name or salt and
+to delete that is not there, UNSUPPORTED_SASL_MECHANISM, UNACCEPTABLE_CREDENTIAL for an empty name and
 iterations out of bounds, DUPLICATE_RESOURCE for the same user and mechanism twice.
 """
 
@@ -46,7 +46,7 @@ async def handle(
     results = []
     for user in users:
         mine = [change for change in changes if change.name == user]
-        result = AlterUserScramCredentialsResult(user=user, error_message=None)
+        result = AlterUserScramCredentialsResult(user=user, error_message="")
         try:
             _check(user, mine)
             await _change(services, user, mine)
@@ -77,8 +77,6 @@ def _check_upsertion(change: ScramCredentialUpsertion) -> None:
         raise KafkaError(ErrorCode.UNACCEPTABLE_CREDENTIAL, "Too few iterations")
     if change.iterations > MAX_ITERATIONS:
         raise KafkaError(ErrorCode.UNACCEPTABLE_CREDENTIAL, "Too many iterations")
-    if not change.salt:
-        raise KafkaError(ErrorCode.UNACCEPTABLE_CREDENTIAL, "Empty salt")
     if not change.salted_password:
         raise KafkaError(ErrorCode.UNACCEPTABLE_CREDENTIAL, "Empty salted password")
 

@@ -56,7 +56,8 @@ def _topic(
 
 def _describe(services: Services, topic: str, index: int) -> PartitionResponse:
     if not services.metadata.contains_topic(topic):
-        return PartitionResponse(partition_index=index, error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return PartitionResponse(partition_index=index, error_code=unknown, error_message=unknown.message)
     try:
         log = services.replicas.partition(topic, index).log
     except KafkaError as reason:

@@ -138,26 +138,28 @@ def _parse_allowed(text: str) -> Check | None:
     raise ValueError(f"unknown limit {text!r} in the table of settings")
 
 
+JAVA_SPACE = "".join(map(chr, range(0x21)))
+"""What Java's String.trim takes away."""
 _BITS = {Type.SHORT: 15, Type.INT: 31, Type.LONG: 63}
 
 
 def parse_value(name: str, kind: Type, text: str) -> Value:
     """ConfigDef.parseType: text of a properties file or of a request to a typed value."""
-    text = text.strip()
+    given, text = text, text.strip(JAVA_SPACE)
     if kind in _BITS:
         limit = 1 << _BITS[kind]
         if not re.fullmatch(r"[+-]?[0-9]+", text) or not -limit <= int(text) < limit:
-            raise InvalidValue(name, text, f"Not a number of type {kind.name}")
+            raise InvalidValue(name, given, f"Not a number of type {kind.name}")
         return int(text)
     if kind is Type.BOOLEAN:
         if text.lower() not in ("true", "false"):
-            raise InvalidValue(name, text, "Expected value to be either true or false")
+            raise InvalidValue(name, given, "Expected value to be either true or false")
         return text.lower() == "true"
     if kind is Type.DOUBLE:
         try:
             return float(text)
         except ValueError:
-            raise InvalidValue(name, text, "Not a number of type DOUBLE") from None
+            raise InvalidValue(name, given, "Not a number of type DOUBLE") from None
     if kind is Type.LIST:
         return re.split(r"\s*,\s*", text) if text else []
     return text

@@ -4,8 +4,9 @@ KIP-226)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from commitlog.config.broker import BrokerConfig
@@ -32,6 +33,16 @@ class ConfigSource(IntEnum):
     STATIC_BROKER_CONFIG = 4
     DEFAULT_CONFIG = 5
     DYNAMIC_BROKER_LOGGER_CONFIG = 6
+
+
+_OF_MECHANISMS = (
+    "sasl.jaas.config",
+    "sasl.login.callback.handler.class",
+    "sasl.login.class",
+    "sasl.server.callback.handler.class",
+    "connections.max.reauth.ms",
+)
+"""DynamicBrokerConfig.ListenerMechanismConfigs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ def _topic_entry(
     synonyms: list[Synonym] = []
     if row.name in topic_synonyms():
         primary = topic_synonyms()[row.name][0]
-        synonyms = _broker_synonyms(broker, primary, sensitive=False)
+        synonyms = _broker_synonyms(broker, primary, broker_synonyms(primary), sensitive=False)
     if row.name in overrides:
         synonyms.insert(0, Synonym(row.name, text, ConfigSource.TOPIC_CONFIG))
     return _entry(row, text, synonyms, read_only=False)
@@ -101,11 +112,28 @@ def describe_broker(broker: BrokerConfig) -> list[ConfigEntry]:
             continue
         if name in THROTTLES:
             entries.append(_broker_entry(broker, THROTTLES[name], text, per_broker=True))
+        elif (base := _of_listener(name)) is not None:
+            entries.append(_listener_entry(broker, name, base, text))
         else:
             # A name of a plug-in may hold anything, so it is shown as a secret (KafkaConfig.maybeSensitive).
             source = _source_of(broker, name)
             entries.append(_unknown_entry(name, None, source, read_only=True))
     return entries
+
+
+def _of_listener(name: str) -> Definition | None:
+    """What `listener.name.<listener>.`, and for some a mechanism, stands before, if that is a setting
+    (KafkaConfig.configType)."""
+    found = re.fullmatch(r"listener\.name\.[^.]*\.(.*)", name)
+    if found is None:
+        return None
+    base = next((one for one in _OF_MECHANISMS if found[1].endswith(one)), found[1])
+    return broker_definitions().get(base)
+
+
+def _listener_entry(broker: BrokerConfig, name: str, row: Definition, text: str) -> ConfigEntry:
+    synonyms = _broker_synonyms(broker, name, (name, row.name), sensitive=row.sensitive)
+    return replace(_entry(row, text, synonyms, read_only=True), name=name, documentation="")
 
 
 def describe_cluster_default(broker: BrokerConfig) -> list[ConfigEntry]:
@@ -137,10 +165,11 @@ def _levels(broker: BrokerConfig) -> list[tuple[ConfigSource, Mapping[str, str]]
     ]
 
 
-def _broker_synonyms(broker: BrokerConfig, name: str, *, sensitive: bool) -> list[Synonym]:
+def _broker_synonyms(
+    broker: BrokerConfig, name: str, names: Sequence[str], *, sensitive: bool
+) -> list[Synonym]:
     """ConfigHelper.configSynonyms: each level in turn with every name that counts, defaults last; what stands
     before the name itself belongs to a more specific setting."""
-    names = broker_synonyms(name)
     found: list[Synonym] = []
     for source, level in _levels(broker):
         for synonym in names:
@@ -159,7 +188,7 @@ def _broker_synonyms(broker: BrokerConfig, name: str, *, sensitive: bool) -> lis
 def _broker_entry(
     broker: BrokerConfig, row: Definition, text: str | None, *, per_broker: bool
 ) -> ConfigEntry:
-    synonyms = _broker_synonyms(broker, row.name, sensitive=row.sensitive)
+    synonyms = _broker_synonyms(broker, row.name, broker_synonyms(row.name), sensitive=row.sensitive)
     if not per_broker:
         synonyms = [item for item in synonyms if item.source is ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG]
     return _entry(row, text, synonyms, read_only=not is_dynamic(row.name))

@@ -178,26 +178,48 @@ class IsrChanges:
     def _response(
         self, request: asked.AlterPartitionRequest, version: int, verdicts: _Verdicts
     ) -> answered.AlterPartitionResponse:
-        response = answered.AlterPartitionResponse()
+        """Each partition once, however often it was named."""
+        topics: dict[str, answered.TopicData] = {}
+        unknown = []
+        answers: set[TopicPartition] = set()
         for topic in request.topics:
             name = self._topic_name(topic, version)
-            results = answered.TopicData(topic_id=topic.topic_id, topic_name=topic.topic_name)
-            response.topics.append(results)
+            if name is None:
+                unknown.append(_unknown_id(topic))
+                continue
             for data in topic.partitions:
-                result = answered.PartitionData(partition_index=data.partition_index)
-                results.partitions.append(result)
-                if name is None:
-                    result.error_code = ErrorCode.UNKNOWN_TOPIC_ID
-                    continue
                 partition = TopicPartition(name, data.partition_index)
-                error = verdicts.errors.get(partition)
-                if error is not None:
-                    result.error_code = error
-                    continue
-                state = verdicts.states[partition]
-                result.leader_id = state.leader
-                result.leader_epoch = state.leader_epoch
-                result.isr = list(state.isr)
-                result.leader_recovery_state = int(state.recovering)
-                result.partition_epoch = state.partition_epoch
-        return response
+                if partition not in answers:
+                    answers.add(partition)
+                    results = topics.setdefault(
+                        name, answered.TopicData(topic_id=topic.topic_id, topic_name=topic.topic_name)
+                    )
+                    results.partitions.append(self._answer(partition, verdicts))
+        return answered.AlterPartitionResponse(topics=[*unknown, *topics.values()])
+
+    def _answer(self, partition: TopicPartition, verdicts: _Verdicts) -> answered.PartitionData:
+        result = answered.PartitionData(partition_index=partition.partition)
+        error = verdicts.errors.get(partition)
+        if error is not None:
+            result.error_code = error
+            return result
+        state = verdicts.states[partition]
+        result.leader_id = state.leader
+        result.leader_epoch = state.leader_epoch
+        result.isr = list(state.isr)
+        result.leader_recovery_state = int(state.recovering)
+        result.partition_epoch = state.partition_epoch
+        return result
+
+
+def _unknown_id(topic: asked.TopicData) -> answered.TopicData:
+    return answered.TopicData(
+        topic_id=topic.topic_id,
+        topic_name=topic.topic_name,
+        partitions=[
+            answered.PartitionData(
+                partition_index=data.partition_index, error_code=ErrorCode.UNKNOWN_TOPIC_ID
+            )
+            for data in topic.partitions
+        ],
+    )

@@ -94,10 +94,7 @@ class LeaderElections:
         else:
             needed = leader == NO_LEADER or leader not in self._context.live_ids
         if not needed:
-            return (
-                ErrorCode.ELECTION_NOT_NEEDED,
-                f"Leader election not needed for topic partition {partition}.",
-            )
+            return ErrorCode.ELECTION_NOT_NEEDED, ErrorCode.ELECTION_NOT_NEEDED.message
         return None
 
     async def _run(

@@ -29,7 +29,10 @@ from commitlog.wire.errors import ErrorCode
 log = logging.getLogger("commitlog.controller.reassignment")
 
 NONE: ApiResult = (ErrorCode.NONE, None)
-NO_REASSIGNMENT: ApiResult = (ErrorCode.NO_REASSIGNMENT_IN_PROGRESS, None)
+NO_REASSIGNMENT: ApiResult = (
+    ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
+    ErrorCode.NO_REASSIGNMENT_IN_PROGRESS.message,
+)
 NO_PARTITION: ApiResult = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The partition does not exist.")
 
 
@@ -100,15 +103,18 @@ class Reassignments:
         if not target:
             return code, "Empty replica list specified in partition reassignment."
         if len(set(target)) != len(target):
-            return code, f"Duplicate replica ids in partition reassignment replica list: {list(target)}"
+            return (
+                code,
+                f"Duplicate replica ids in partition reassignment replica list: {_as_scala_shows(target)}",
+            )
         if any(one < 0 for one in target):
-            return code, f"Invalid broker id in replica list: {list(target)}"
+            return code, f"Invalid broker id in replica list: {_as_scala_shows(target)}"
         adding = self._context.assignment(partition).reassign_to(target).adding
         if not self._context.live_ids.issuperset(adding):
-            live = sorted(self._context.live_ids)
+            live = ", ".join(map(str, sorted(self._context.live_ids)))
             return code, (
-                f"Replica assignment has brokers that are not alive. Replica list: {list(adding)}, "
-                f"live broker list: {live}"
+                "Replica assignment has brokers that are not alive. Replica list: "
+                f"{_as_scala_shows(adding)}, live broker list: Set({live})"
             )
         return None
 
@@ -118,15 +124,13 @@ class Reassignments:
         results: dict[TopicPartition, ApiResult] = {}
         for partition, target in wanted.items():
             known = self._context.assignment(partition)
+            if target is None and not known.is_being_reassigned:
+                results[partition] = NO_REASSIGNMENT
+                continue
             if not known.replicas or self._context.is_topic_queued_for_deletion(partition.topic):
                 results[partition] = NO_PARTITION
                 continue
-            if target is None:
-                if not known.is_being_reassigned:
-                    results[partition] = NO_REASSIGNMENT
-                    continue
-                target = known.origin
-            wish = known.reassign_to(target)
+            wish = known.reassign_to(known.origin if target is None else target)
             if self._would_lose_records(partition, wish):
                 results[partition] = (
                     ErrorCode.INVALID_REPLICA_ASSIGNMENT,
@@ -254,3 +258,7 @@ class Reassignments:
         if len(kept) != len(listed):
             # The watch sees this, and is armed again then, for the next request.
             await self._core.store.set_reassignments(kept)
+
+
+def _as_scala_shows(brokers: Sequence[int]) -> str:
+    return f"ArrayBuffer({', '.join(map(str, brokers))})"

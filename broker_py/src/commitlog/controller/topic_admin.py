@@ -325,7 +325,8 @@ def check_assignment(assignment: Mapping[int, Sequence[int]]) -> None:
         raise _bad_assignment("All partitions should have the same number of replicas")
     for replicas in assignment.values():
         if len(set(replicas)) != len(replicas):
-            raise _bad_assignment(f"Duplicate replica assignment found: {assignment}")
+            shown = (f"{one} -> ArrayBuffer({', '.join(map(str, of))})" for one, of in assignment.items())
+            raise _bad_assignment(f"Duplicate replica assignment found: HashMap({', '.join(shown)})")
     if sorted(assignment) != list(range(len(assignment))):
         raise _bad_assignment("partitions should be a consecutive 0-based integer sequence")
 

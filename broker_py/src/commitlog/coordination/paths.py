@@ -126,3 +126,22 @@ def desanitize(name: str) -> str:
 def sequence_number(sequence_node: str, prefix: str) -> int:
     """The number of a notification znode such as config_change_0000000012."""
     return int(sequence_node.removeprefix(prefix))
+
+
+def invalid_reason(path: str) -> str | None:
+    """What ZooKeeper's client says of a path that cannot be (PathUtils.validatePath)."""
+    last = "/"
+    for at, char in enumerate(path[1:], 1):
+        if char == "\0":
+            return f"null character not allowed @{at}"
+        if char == "/" and last == "/":
+            return f"empty node name specified @{at}"
+        ends = path[at + 1 : at + 2] in ("", "/")
+        if char == "." and ends and (last == "/" or path[at - 2 : at] == "/."):
+            return f"relative paths not allowed @{at}"
+        if "\1" <= char <= "\x1f" or "\x7f" <= char <= "\x9f" or "\ud800" <= char <= "\uf8ff":
+            return f"invalid character @{at}"
+        if "\ufff0" <= char <= "\uffff":
+            return f"invalid character @{at}"
+        last = char
+    return None

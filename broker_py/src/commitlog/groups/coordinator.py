@@ -335,6 +335,10 @@ class GroupCoordinator:
         """Waits until the offsets are written."""
         return self._offsets.commit(request)
 
+    def error_for(self, group_id: str) -> ErrorCode:
+        """Why no request about this group is taken here now: GroupCoordinator.validateGroupStatus."""
+        return self._cache.error_for(group_id)
+
     def txn_commit_offsets(
         self, request: TxnOffsetCommitRequest
     ) -> TxnOffsetCommitResponse | asyncio.Future[TxnOffsetCommitResponse]:

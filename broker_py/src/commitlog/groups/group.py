@@ -199,7 +199,8 @@ class Group:
         """May these offsets be committed in a transaction? Producers before KIP-447 name no member."""
         if self.state is GroupState.DEAD:
             return ErrorCode.COORDINATOR_NOT_AVAILABLE
-        if generation_id < 0 and member_id == UNKNOWN_MEMBER_ID and group_instance_id is None:
+        names_nobody = member_id == UNKNOWN_MEMBER_ID and group_instance_id is None
+        if generation_id < 0 and (names_nobody or self.state is GroupState.EMPTY):
             return ErrorCode.NONE
         return self.generation_error(generation_id, member_id, group_instance_id, "txn-offset-commit")
 

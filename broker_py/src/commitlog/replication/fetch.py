@@ -208,7 +208,7 @@ def _read(
     topic_id = partition.topic_id
     if request.topic_id != topic_id and request.topic_id != ZERO_UUID and topic_id != ZERO_UUID:
         raise KafkaError(ErrorCode.INCONSISTENT_TOPIC_ID)
-    log = partition.log_for(request.current_leader_epoch, require_leader=params.leader_only)
+    log = partition.log_for(max(request.current_leader_epoch, -1), require_leader=params.leader_only)
     replica = None
     if params.is_from_follower:
         replica = partition.follower(params.replica_id, names_epoch=request.current_leader_epoch >= 0)

@@ -280,7 +280,7 @@ class Partition:
 
     def log_for(self, current_leader_epoch: int, *, require_leader: bool) -> Log:
         """The log for a request that names the leader epoch it believes in (-1: it names none)."""
-        if current_leader_epoch >= 0 and current_leader_epoch != self.leader_epoch:
+        if current_leader_epoch not in (-1, self.leader_epoch):
             fenced = current_leader_epoch < self.leader_epoch
             raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH if fenced else ErrorCode.UNKNOWN_LEADER_EPOCH)
         if require_leader and not self.is_leader:

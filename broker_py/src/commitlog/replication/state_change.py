@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("commitlog.replication.state_change")
 
 NO_EPOCH = -1
+TOPIC_ID_VERSION = 5
 EPOCH_DURING_DELETE = -2
 
 Key = tuple[str, int]
@@ -42,17 +43,9 @@ def leader_and_isr(
     replicas: ReplicaManager, request: LeaderAndIsrRequest, version: int
 ) -> LeaderAndIsrResponse:
     """Apply one LeaderAndIsr, unless a newer registration or controller has made it void."""
-    if replicas.is_broker_epoch_stale(request.broker_epoch):
-        return _refused(request, version, ErrorCode.STALE_BROKER_EPOCH)
-    if not replicas.accept_controller_epoch(request.controller_epoch):
-        logger.warning(
-            "Ignoring LeaderAndIsr request from controller %d since its controller epoch %d is old. Latest "
-            "known controller epoch is %d",
-            request.controller_id,
-            request.controller_epoch,
-            replicas.controller_epoch,
-        )
-        return _refused(request, version, ErrorCode.STALE_CONTROLLER_EPOCH)
+    stale = staleness(replicas, request)
+    if stale is not None:
+        return refused(request, version, stale)
     errors: dict[Key, ErrorCode] = {}
     to_lead: list[_Change] = []
     to_follow: list[_Change] = []
@@ -77,6 +70,22 @@ def leader_and_isr(
     replicas.resume_moves(partition for partition, _, _ in (*to_lead, *to_follow))
     replicas.leadership_changed(leaders, followers)
     return _response(version, ErrorCode.NONE, errors, topic_ids)
+
+
+def staleness(replicas: ReplicaManager, request: LeaderAndIsrRequest) -> ErrorCode | None:
+    """Why the request is void, if it is."""
+    if replicas.is_broker_epoch_stale(request.broker_epoch):
+        return ErrorCode.STALE_BROKER_EPOCH
+    if not replicas.accept_controller_epoch(request.controller_epoch):
+        logger.warning(
+            "Ignoring LeaderAndIsr request from controller %d since its controller epoch %d is old. Latest "
+            "known controller epoch is %d",
+            request.controller_id,
+            request.controller_epoch,
+            replicas.controller_epoch,
+        )
+        return ErrorCode.STALE_CONTROLLER_EPOCH
+    return None
 
 
 def _states(request: LeaderAndIsrRequest) -> Iterator[tuple[str, bytes, LeaderAndIsrPartitionState]]:
@@ -208,13 +217,24 @@ def _storage_failed(
     return error.code
 
 
-def _refused(request: LeaderAndIsrRequest, version: int, error: ErrorCode) -> LeaderAndIsrResponse:
-    errors = {}
-    topic_ids = {}
-    for topic, topic_id, state in _states(request):
-        errors[topic, state.partition_index] = error
-        topic_ids[topic] = topic_id
-    return _response(version, error, errors, topic_ids)
+def refused(request: LeaderAndIsrRequest, version: int, code: ErrorCode) -> LeaderAndIsrResponse:
+    """The error of the whole and of every partition as it is named, by topic id from version 5 on
+    (LeaderAndIsrRequest.getErrorResponse)."""
+    response = LeaderAndIsrResponse(error_code=code)
+    if version < TOPIC_ID_VERSION:
+        response.partition_errors = [
+            LeaderAndIsrPartitionError(topic, state.partition_index, code)
+            for topic, _, state in _states(request)
+        ]
+        return response
+    response.topics = [
+        LeaderAndIsrTopicError(
+            topic.topic_id,
+            [LeaderAndIsrPartitionError("", state.partition_index, code) for state in topic.partition_states],
+        )
+        for topic in request.topic_states
+    ]
+    return response
 
 
 def _response(
@@ -224,7 +244,7 @@ def _response(
     response = LeaderAndIsrResponse(error_code=error)
     topics: dict[str, LeaderAndIsrTopicError] = {}
     for (topic, index), code in errors.items():
-        if version < 5:
+        if version < TOPIC_ID_VERSION:
             response.partition_errors.append(
                 LeaderAndIsrPartitionError(topic_name=topic, partition_index=index, error_code=code)
             )

@@ -318,6 +318,9 @@ class SaslAuthenticator:
         return min(left, longest) if longest > 0 else left
 
     def _may_begin_again(self) -> bool:
+        """Only where sessions end; what else comes is for KafkaApis to refuse."""
+        if self._expires_at is None:
+            return False
         last = self._last_reauthentication
         return last is None or self._loop.time() - last >= MIN_REAUTHENTICATION_INTERVAL_S
 

@@ -121,14 +121,9 @@ class ProducerStates:
     def check(self, header: BatchHeader, offset: int, *, from_client: bool) -> None:
         """May this data batch be appended at offset? Raises KafkaError."""
         entry = self.entries.get(header.producer_id)
+        self._check_epoch(header, entry, offset)
         if entry is None:
             return
-        if header.producer_epoch < entry.producer_epoch:
-            raise KafkaError(
-                ErrorCode.INVALID_PRODUCER_EPOCH,
-                f"Epoch of producer {header.producer_id} at offset {offset} in {self._name} is "
-                f"{header.producer_epoch}, which is smaller than the last seen epoch {entry.producer_epoch}",
-            )
         if from_client:
             self._check_sequence(entry, header, offset)
         if entry.txn_first_offset is not None and not header.is_transactional:
@@ -163,14 +158,11 @@ class ProducerStates:
         """May this end transaction marker be appended? Raises KafkaError."""
         parsed = parse_marker(marker)
         entry = self.entries.get(header.producer_id)
-        if parsed is None or entry is None:
+        if parsed is None:
             return
-        if header.producer_epoch < entry.producer_epoch:
-            raise KafkaError(
-                ErrorCode.INVALID_PRODUCER_EPOCH,
-                f"Epoch of producer {header.producer_id} at offset {offset} in {self._name} is "
-                f"{header.producer_epoch}, which is smaller than the last seen epoch {entry.producer_epoch}",
-            )
+        self._check_epoch(header, entry, offset)
+        if entry is None:
+            return
         if entry.coordinator_epoch > parsed[1]:
             raise KafkaError(
                 ErrorCode.TRANSACTION_COORDINATOR_FENCED,
@@ -178,11 +170,20 @@ class ProducerStates:
                 f"partition {self._name}: {parsed[1]} (zombie), {entry.coordinator_epoch} (current)",
             )
 
+    def _check_epoch(self, header: BatchHeader, entry: ProducerEntry | None, offset: int) -> None:
+        last = -1 if entry is None else entry.producer_epoch
+        if header.producer_epoch < last:
+            raise KafkaError(
+                ErrorCode.INVALID_PRODUCER_EPOCH,
+                f"Epoch of producer {header.producer_id} at offset {offset} in {self._name} is "
+                f"{header.producer_epoch}, which is smaller than the last seen epoch {last}",
+            )
+
     # ---- transactions that the coordinator is asked about before they begin here (KIP-890)
 
     def begin_verification(self, producer_id: int, producer_epoch: int) -> object | None:
         """A guard for the producer's next transaction; None when that is open here already."""
-        if self._has_open_transaction(producer_id, producer_epoch):
+        if self._has_open_transaction(producer_id):
             return None
         known = self._verifying.get(producer_id)
         if known is not None and known[0] == producer_epoch:
@@ -194,16 +195,13 @@ class ProducerStates:
     def is_verified(self, producer_id: int, producer_epoch: int, guard: object) -> bool:
         """Has no marker come since the guard was given out? Or else the transaction has begun meanwhile."""
         return self._verifying.get(producer_id) == (producer_epoch, guard) or self._has_open_transaction(
-            producer_id, producer_epoch
+            producer_id
         )
 
-    def _has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+    def _has_open_transaction(self, producer_id: int) -> bool:
+        """UnifiedLog.hasOngoingTransaction, which looks at no epoch in 3.9."""
         entry = self.entries.get(producer_id)
-        return (
-            entry is not None
-            and entry.producer_epoch == producer_epoch
-            and entry.txn_first_offset is not None
-        )
+        return entry is not None and entry.txn_first_offset is not None
 
     # ---- after an append, and when a log is scanned
 

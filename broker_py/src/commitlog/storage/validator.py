@@ -91,6 +91,9 @@ class Validator:
         header = read_header(records)
         if header.magic != 2:
             header, records = self._convert(records, config, leader_epoch)
+        elif header.base_offset != 0 and origin == "client":  # before the checksum, as in Kafka
+            problem = f"The baseOffset of the record batch should be 0, but it is {header.base_offset}"
+            raise KafkaError(ErrorCode.INVALID_RECORD, f"{problem} in topic partition {self._name}")
         elif header.batch_length + LOG_OVERHEAD != len(records):
             records = self._only_batch(records, header)
         self._check_batch(records, header, config)
@@ -112,7 +115,7 @@ class Validator:
         if header.size > len(records):
             raise CorruptBatch(f"Record batch for {self._name} is cut short")
         if sum(1 for _ in iterate_headers(records)) > 1:
-            raise KafkaError(ErrorCode.INVALID_RECORD, "Compressed outer record has more than one batch")
+            raise _more_than_one_batch()
         return memoryview(records)[: header.size]
 
     def _check_batch(self, records: Buffer, header: BatchHeader, config: LogConfig) -> None:
@@ -137,15 +140,12 @@ class Validator:
     def _check_client_batch(self, header: BatchHeader) -> None:
         count = header.record_count
         if (
-            header.base_offset == 0
-            and count == header.last_offset_delta + 1 > 0
+            count == header.last_offset_delta + 1 > 0
             and header.attributes & _CODEC_AND_CONTROL <= Codec.ZSTD
             and (header.producer_id < 0 or header.base_sequence >= 0)
         ):
             return
-        if header.base_offset != 0:
-            problem = f"The baseOffset of the record batch should be 0, but it is {header.base_offset}"
-        elif header.last_offset_delta < 0:
+        if header.last_offset_delta < 0:
             problem = f"Batch has an invalid offset range: [0, {header.last_offset_delta}]"
         elif count <= 0:
             problem = f"Invalid reported count for record batch: {count}"
@@ -230,6 +230,7 @@ class Validator:
         """Messages v0/v1 of a Produce v0-v2 as one batch v2; the log holds nothing older (IBP 3.0)."""
         records: list[Record] = []
         codec: int = Codec.NONE
+        batches = 0
         magic = message_set[16]
         for position, header in iterate_headers(message_set):
             if header.magic != magic:
@@ -243,11 +244,14 @@ class Validator:
                     f"Record is corrupt (stored crc = {header.crc}) in topic partition {self._name}."
                 )
             codec = codec or header.codec
+            batches += 1
             try:
                 records += decode_records(message_set, position, header)
             except CorruptBatch as reason:
                 message = f"{reason.message} in topic partition {self._name}"
                 raise KafkaError(ErrorCode.INVALID_RECORD, message) from reason
+        if codec and batches > 1:
+            raise _more_than_one_batch()
         if not records:
             raise CorruptBatch(f"Message set for {self._name} holds no whole message")
         target = target_codec(config, codec)
@@ -267,6 +271,10 @@ class Validator:
                 f"Message batch size is {len(records)} bytes in append to partition {self._name} "
                 f"which exceeds the maximum configured size of {config.max_message_bytes}.",
             )
+
+
+def _more_than_one_batch() -> KafkaError:
+    return KafkaError(ErrorCode.INVALID_RECORD, "Compressed outer record has more than one batch")
 
 
 _CODECS = {

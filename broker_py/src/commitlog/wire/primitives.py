@@ -28,21 +28,35 @@ class UnsupportedField(EncodeError):
     """A field is set that the chosen version lacks and must not drop (UnsupportedVersionException)."""
 
 
+_JAVA_INT = 0x7FFFFFFF
+
+
 def read_uvarint(buf: bytes | memoryview, pos: int) -> tuple[int, int]:
-    """An unsigned varint at `pos`, and the position behind it."""
+    """An unsigned varint at `pos`, a tag or the size of its field, and the position behind it."""
     first = buf[pos]
-    return (first, pos + 1) if first < 128 else read_uvarint_rest(buf, pos + 1, first)
+    if first < 128:
+        return first, pos + 1
+    value, pos = _rest(buf, pos + 1, first)
+    if value > _JAVA_INT:
+        raise MalformedMessage("a tagged field has a negative size")
+    return value, pos
 
 
 def read_uvarint_rest(buf: bytes | memoryview, pos: int, first: int) -> tuple[int, int]:
-    """The rest of an unsigned varint whose first byte, `first`, says that more follows."""
+    """The rest of a length or count whose first byte, `first`, says that more follows. What does not fit into
+    an int of Java is negative there, and no length: null, as 0 is."""
+    value, pos = _rest(buf, pos, first)
+    return (value, pos) if value <= _JAVA_INT else (0, pos)
+
+
+def _rest(buf: bytes | memoryview, pos: int, first: int) -> tuple[int, int]:
     value = first & 0x7F
     for shift in (7, 14, 21, 28):
         byte = buf[pos]
         pos += 1
         value |= (byte & 0x7F) << shift
         if byte < 128:
-            return value, pos
+            return value & 0xFFFFFFFF, pos
     raise MalformedMessage("a varint is longer than 5 bytes")
 
 
