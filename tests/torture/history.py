@@ -33,6 +33,7 @@ class Recorder:
     """Writes a history; clients in any thread."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.acknowledged = 0
         self._lock = threading.Lock()
         self._began = time.monotonic()

@@ -6,11 +6,15 @@ Partitions by purpose: 0 to 3 have idempotent producers, 4 to 7 transactions, 8 
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
+import subprocess
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -48,6 +52,16 @@ def silent(error: KafkaError) -> None:
     """librdkafka repeats what can be repeated; what cannot, comes with a delivery or an exception."""
 
 
+def write_stacks(path: Path) -> None:
+    """Where every thread of this process is, librdkafka's too, when there is a gdb to tell; once."""
+    gdb = shutil.which("gdb")
+    if gdb is None or path.exists():
+        return
+    command = [gdb, "-batch", "-p", str(os.getpid()), "-ex", "thread apply all backtrace 20"]
+    with path.open("wb") as stacks:
+        subprocess.run(command, stdout=stacks, stderr=subprocess.DEVNULL, check=False, timeout=SETTLE_S)
+
+
 class Client:
     """One thread with a client; `work` runs until `stopping` and must then settle."""
 
@@ -71,6 +85,7 @@ class Client:
         if self._thread.is_alive():
             text = f"did not settle within {deadline_s:.0f} s"
             self.recorder.note("stuck", who=self.name, text=text, statistics=self._statistics)
+            write_stacks(self.recorder.path.with_name("stacks.txt"))
 
     def _keep_statistics(self, statistics: str) -> None:
         self._statistics = statistics
