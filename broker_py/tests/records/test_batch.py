@@ -20,7 +20,6 @@ from commitlog.records.batch import (
     decode_records,
     empty_batch,
     read_header,
-    refill_batch,
 )
 from tests.records.kafka_bytes import GOLDEN
 
@@ -136,31 +135,6 @@ def test_a_record_count_that_lies_is_noticed() -> None:
     for count in (1, 3):
         with pytest.raises(CorruptBatch):
             decode_records(data, 0, header._replace(record_count=count))
-
-
-def test_refilled_batches_keep_offsets_and_sequences() -> None:
-    data = build_batch(
-        [(5 + i, b"k%d" % i, b"v", ()) for i in range(4)], base_offset=10, producer_id=3, producer_epoch=1,
-        base_sequence=20, codec=Codec.GZIP,
-    )  # fmt: skip
-    header = read_header(data)
-    left = [decode(data)[2]]
-    refilled = refill_batch(header, left)
-    after = read_header(refilled)
-    assert decode(refilled) == left
-    assert check_crc(refilled, 0, after)
-    assert (after.base_offset, after.last_offset, after.record_count) == (10, 13, 1)
-    assert (after.producer_id, after.base_sequence, after.last_sequence) == (3, 20, 23)
-    assert after.max_timestamp == 7
-
-
-def test_a_delete_horizon_takes_the_base_timestamps_place() -> None:
-    data = build_batch([(5, b"k", None, ())])
-    refilled = refill_batch(read_header(data), decode(data), delete_horizon_ms=9999)
-    assert read_header(refilled).delete_horizon_ms == 9999
-    assert decode(refilled)[0].timestamp == 5
-    again = refill_batch(read_header(refilled), decode(refilled))
-    assert read_header(again).delete_horizon_ms == 9999
 
 
 def test_an_emptied_batch_keeps_its_header() -> None:

@@ -56,10 +56,10 @@ __all__ = [
     "down_convert",
     "empty_batch",
     "encode_batch",
+    "finish_batch",
     "increment_sequence",
     "iterate_headers",
     "read_header",
-    "refill_batch",
     "stamp",
     "stamp_log_append_time",
     "up_convert",
@@ -89,15 +89,15 @@ def decode_records(buf: Buffer, position: int, header: BatchHeader) -> list[Reco
 
 
 def _decode_record(data: bytes, at: int, header: BatchHeader, append_time: int | None) -> tuple[Record, int]:
-    size, at = _varint(data, at)
+    size, at = read_varint(data, at)
     end = at + size
     if size < 0 or end > len(data):
         raise CorruptBatch(f"Invalid record size: {size} bytes where {len(data) - at} are left")
-    timestamp_delta, at = _varint(data, at + 1)  # after the attributes, which are unused
-    offset_delta, at = _varint(data, at)
+    timestamp_delta, at = read_varint(data, at + 1)  # after the attributes, which are unused
+    offset_delta, at = read_varint(data, at)
     key, at = _nullable(data, at, end)
     value, at = _nullable(data, at, end)
-    count, at = _varint(data, at)
+    count, at = read_varint(data, at)
     if not 0 <= count <= size:
         raise CorruptBatch(f"Found invalid number of record headers {count}")
     headers: list[Header] = []
@@ -113,7 +113,8 @@ def _decode_record(data: bytes, at: int, header: BatchHeader, append_time: int |
     return Record(header.base_offset + offset_delta, timestamp, key, value, headers), at
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """A zig-zag varint and where it ends. Raises CorruptBatch, IndexError at the end of the data."""
     byte = data[at]
     at += 1
     value = byte & 0x7F
@@ -129,7 +130,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _nullable(data: bytes, at: int, end: int) -> tuple[bytes | None, int]:
-    size, at = _varint(data, at)
+    size, at = read_varint(data, at)
     if size < 0:
         return None, at
     if size > end - at:
@@ -137,7 +138,8 @@ def _nullable(data: bytes, at: int, end: int) -> tuple[bytes | None, int]:
     return data[at : at + size], at + size
 
 
-def _put_varint(out: bytearray, value: int) -> None:
+def put_varint(out: bytearray, value: int) -> None:
+    """Append a zig-zag varint."""
     value = (value << 1) ^ (value >> 63)
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -149,21 +151,21 @@ def _put_nullable(out: bytearray, data: bytes | None) -> None:
     if data is None:
         out.append(1)  # zig-zag of -1
         return
-    _put_varint(out, len(data))
+    put_varint(out, len(data))
     out += data
 
 
 def _encode_record(out: bytearray, record: Record, base_offset: int, base_timestamp: int) -> None:
     body = bytearray(1)  # attributes
-    _put_varint(body, record.timestamp - base_timestamp)
-    _put_varint(body, record.offset - base_offset)
+    put_varint(body, record.timestamp - base_timestamp)
+    put_varint(body, record.offset - base_offset)
     _put_nullable(body, record.key)
     _put_nullable(body, record.value)
-    _put_varint(body, len(record.headers))
+    put_varint(body, len(record.headers))
     for name, content in record.headers:
         _put_nullable(body, name.encode())
         _put_nullable(body, content)
-    _put_varint(out, len(body))
+    put_varint(out, len(body))
     out += body
 
 
@@ -172,9 +174,16 @@ def encode_batch(header: BatchHeader, records: Sequence[Record], *, level: int |
     body = bytearray()
     for record in records:
         _encode_record(body, record, header.base_offset, header.base_timestamp)
+    return finish_batch(header, body, len(records), level=level)
+
+
+def finish_batch(
+    header: BatchHeader, body: bytearray, record_count: int, *, level: int | None = None
+) -> bytearray:
+    """A batch with this header's fields around encoded records."""
     payload = compress(header.codec, body, level=level) if header.codec else body
     length = BATCH_OVERHEAD - LOG_OVERHEAD + len(payload)
-    final = header._replace(batch_length=length, magic=2, crc=0, record_count=len(records))
+    final = header._replace(batch_length=length, magic=2, crc=0, record_count=record_count)
     out = bytearray(HEADER.pack(*final))
     out += payload
     final = final._replace(crc=compute_crc(out, 0, final))
@@ -210,27 +219,6 @@ def build_batch(
         producer_id, producer_epoch, base_sequence, 0,
     )  # fmt: skip
     return encode_batch(header, kept, level=level)
-
-
-def refill_batch(
-    header: BatchHeader, records: Sequence[Record], *, delete_horizon_ms: int | None = None
-) -> bytearray:
-    """The batch with only these of its records left, as compaction writes it (MemoryRecords.filterTo).
-
-    Offset range and producer fields stay, so that sequence numbers survive; a delete horizon (KIP-534) takes
-    the place of the base timestamp.
-    """
-    horizon = header.delete_horizon_ms if delete_horizon_ms is None else delete_horizon_ms
-    attributes, base_timestamp = header.attributes, records[0].timestamp
-    if horizon is not None:
-        attributes, base_timestamp = attributes | DELETE_HORIZON_BIT, horizon
-    max_timestamp = header.max_timestamp
-    if header.timestamp_type == CREATE_TIME:
-        max_timestamp = max(r.timestamp for r in records)
-    changed = header._replace(
-        attributes=attributes, base_timestamp=base_timestamp, max_timestamp=max_timestamp
-    )
-    return encode_batch(changed, records)
 
 
 def empty_batch(header: BatchHeader) -> bytearray:

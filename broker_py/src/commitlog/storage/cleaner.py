@@ -11,13 +11,14 @@ empty, since it holds the sequence number.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from commitlog.records.batch import decode_records, empty_batch, refill_batch
-from commitlog.records.header import LOG_APPEND_TIME, BatchHeader, Record, read_header
+from commitlog.records.batch import decode_records, empty_batch
+from commitlog.records.header import LOG_APPEND_TIME, BatchHeader, read_header
 from commitlog.records.message_set import build_message_set
+from commitlog.records.spans import RecordSpan, record_spans, refill_batch
 from commitlog.storage.cleaned_transactions import CleanedTransactions
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.producer_rebuild import marker_of
@@ -146,10 +147,10 @@ class Cleaner:
             if header.is_control:
                 transactions.saw_control(header, marker_of(data, header))
             elif not transactions.saw_batch(header):
-                for record in decode_records(data, 0, header):
-                    if record.key is None or record.offset < start:
+                for offset, key in _keys(header, data):
+                    if key is None or offset < start:
                         continue
-                    if not self._map.put(record.key, record.offset):
+                    if not self._map.put(key, offset):
                         return False
             if header.last_offset >= start:
                 self._map.latest_offset = max(self._map.latest_offset, header.last_offset)
@@ -231,6 +232,8 @@ class Cleaner:
     ) -> bytes | bytearray | memoryview | None:
         """What is left of a batch, None for nothing."""
         plan = self._plan
+        if header.magic < 2:
+            return self._clean_messages(header, data, keep_legacy)
         if header.is_control:
             empty_txn = transactions.saw_control(header, marker_of(data, header))
             horizon = header.delete_horizon_ms
@@ -241,24 +244,53 @@ class Cleaner:
         last_of_producer = self._is_last_of_producer(header)
         if drop_all:
             return empty_batch(header) if last_of_producer else None
-        records = decode_records(data, 0, header)
-        kept = records
-        if not header.is_control:
-            kept = [record for record in records if self._keeps(header, record, keep_legacy)]
+        opened, spans = record_spans(data, 0, header)
+        kept = spans if header.is_control else self._kept(header, spans)
         if not kept:
             return empty_batch(header) if last_of_producer else None
         needs_horizon = header.delete_horizon_ms is None and (
-            empty_txn or any(record.value is None for record in kept)
+            empty_txn or not all(span.has_value for span in kept)
         )
-        if len(kept) == len(records) and not (needs_horizon and header.magic >= 2):
+        if len(kept) == len(spans) and not needs_horizon:
             return data
-        if header.magic < 2:
-            log_append_time = header.timestamp_type == LOG_APPEND_TIME
-            return build_message_set(
-                kept, magic=header.magic, codec=header.codec, log_append_time=log_append_time
-            )
         new_horizon = plan.now_ms + plan.delete_retention_ms if needs_horizon else None
-        return refill_batch(header, kept, delete_horizon_ms=new_horizon)
+        return refill_batch(header, opened, kept, delete_horizon_ms=new_horizon)
+
+    def _kept(self, header: BatchHeader, spans: list[RecordSpan]) -> list[RecordSpan]:
+        latest, newest = self._map.latest_offset, self._map.get
+        horizon = header.delete_horizon_ms
+        tombstones = horizon is None or self._plan.now_ms < horizon
+        return [
+            span
+            for span in spans
+            if span.offset > latest
+            or (span.key is not None and span.offset >= newest(span.key) and (span.has_value or tombstones))
+        ]
+
+    def _clean_messages(
+        self, header: BatchHeader, data: memoryview, keep_legacy: bool
+    ) -> bytes | bytearray | memoryview | None:
+        """The same of magic 0 and 1, whose tombstones go by the age of their segment."""
+        latest, newest = self._map.latest_offset, self._map.get
+        records = decode_records(data, 0, header)
+        kept = [
+            record
+            for record in records
+            if record.offset > latest
+            or (
+                record.key is not None
+                and record.offset >= newest(record.key)
+                and (record.value is not None or keep_legacy)
+            )
+        ]
+        if not kept:
+            return None
+        if len(kept) == len(records):
+            return data
+        log_append_time = header.timestamp_type == LOG_APPEND_TIME
+        return build_message_set(
+            kept, magic=header.magic, codec=header.codec, log_append_time=log_append_time
+        )
 
     def _check_stop(self) -> None:
         if self._should_stop():
@@ -273,17 +305,12 @@ class Cleaner:
             return header.last_offset == last_data_offset
         return header.is_control and header.producer_epoch == self._plan.producer_epochs[producer_id]
 
-    def _keeps(self, header: BatchHeader, record: Record, keep_legacy: bool) -> bool:
-        if record.offset > self._map.latest_offset:
-            return True
-        if record.key is None or record.offset < self._map.get(record.key):
-            return False
-        if record.value is not None:
-            return True
-        if header.magic < 2:
-            return keep_legacy
-        horizon = header.delete_horizon_ms
-        return horizon is None or self._plan.now_ms < horizon
+
+def _keys(header: BatchHeader, data: memoryview) -> Iterator[tuple[int, bytes | None]]:
+    """Offset and key of each record of a batch."""
+    records = decode_records(data, 0, header) if header.magic < 2 else record_spans(data, 0, header)[1]
+    for record in records:
+        yield record.offset, record.key
 
 
 def discard(files: FileCache, groups: Sequence[CleanedGroup]) -> None:
