@@ -51,6 +51,8 @@ def carry_out(admin: ClusterAdmin, state: ClusterState, moves: Layout, pending: 
     """Make the moves and wait for them and for those pending, as the terms say."""
     current = {(topic.name, p.partition): list(p.replicas) for topic in state.topics for p in topic.partitions}
     throttled = _throttles_left(admin, state) if terms.throttle else {}
+    if terms.throttle and pending:
+        _change_rate(admin, throttled, terms.throttle)
     if terms.throttle and moves:
         _set_throttle(admin, state, current, moves, terms.throttle, throttled)
     ordered = sorted(moves)
@@ -119,6 +121,14 @@ def _throttles_left(admin: ClusterAdmin, state: ClusterState) -> dict[tuple[str,
         if names:
             left["broker", str(broker)] = names
     return left
+
+
+def _change_rate(admin: ClusterAdmin, throttled: dict[tuple[str, str], list[str]], rate: int) -> None:
+    """What an earlier run began to move goes on at the rate of this one."""
+    brokers = sorted(name for kind, name in throttled if kind == "broker")
+    admin.alter_configs(
+        [ConfigChange("broker", broker, {name: str(rate) for name in BROKER_THROTTLES}, []) for broker in brokers]
+    )
 
 
 def _set_throttle(

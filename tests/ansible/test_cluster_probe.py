@@ -128,6 +128,14 @@ def test_nothing_may_stop_while_replicas_move(change: dict[str, Any]) -> None:
         probe.settled(moving)
 
 
+def test_what_is_being_moved_is_behind_and_the_cluster_whole_all_the_same() -> None:
+    """So that a reassignment which was interrupted can be taken up."""
+    moved = {"partitions": {"0": [1, 2, 3]}, "adding_replicas": {"0": [3]}, "removing_replicas": {}}
+    probe.whole(cluster({**znodes([1, 2]), "/brokers/topics/a": moved}))
+    with pytest.raises(probe.NotYetError, match="1 partitions are under-replicated"):
+        probe.whole(cluster(znodes([1, 2])))
+
+
 def test_nothing_may_stop_without_a_controller() -> None:
     described = znodes([1, 2, 3])
     del described["/controller"]

@@ -7,6 +7,7 @@ Exit status 0 is yes; 1 is not yet, with the reason; 3 is no, with the reason, a
     may-stop ID   stopping it takes nothing away: there is a controller, no replica moves, nothing else is under-replicated, and
                   each of its partitions keeps min.insync.replicas without it
     in-sync ID    the broker is in sync in all of its partitions
+    whole         there is a controller, and every replica that is not being moved is in sync
     settled       there is a controller, every replica is in sync, and none moves
     empty ID      the broker has no replica
     overview      prints as JSON which brokers are registered and which of them is the controller
@@ -139,10 +140,14 @@ def some(items: list) -> str:
     return ", ".join(str(item) for item in items[:SHOWN]) + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
 
 
-def check_still(cluster: Cluster) -> None:
-    """What no broker may be stopped without."""
+def check_controlled(cluster: Cluster) -> None:
     if cluster.controller is None:
         raise NotYetError("the cluster has no controller")
+
+
+def check_still(cluster: Cluster) -> None:
+    """What no broker may be stopped without."""
+    check_controlled(cluster)
     if cluster.moving:
         raise NotYetError(f"replicas of {len(cluster.moving)} partitions are being moved: {some(cluster.moving)}")
 
@@ -177,11 +182,16 @@ def in_sync(cluster: Cluster, broker: int) -> None:
         raise NotYetError(f"broker {broker} is not in sync in {len(behind)} partitions: {some(behind)}")
 
 
-def settled(cluster: Cluster) -> None:
-    check_still(cluster)
-    behind = [part for part in cluster.partitions if set(part.replicas) - set(part.isr)]
+def whole(cluster: Cluster) -> None:
+    check_controlled(cluster)
+    behind = [part for part in cluster.partitions if set(part.replicas) - set(part.isr) and part.name not in cluster.moving]
     if behind:
         raise NotYetError(why_behind(cluster, behind))
+
+
+def settled(cluster: Cluster) -> None:
+    check_still(cluster)
+    whole(cluster)
 
 
 def empty(cluster: Cluster, broker: int) -> None:
@@ -233,6 +243,7 @@ def ask(cluster: Cluster, arguments: argparse.Namespace) -> None:
         "ready": lambda: ready(cluster, arguments.broker, arguments.client_properties),
         "may-stop": lambda: may_stop(cluster, arguments.broker, arguments.allow_unavailable),
         "in-sync": lambda: in_sync(cluster, arguments.broker),
+        "whole": lambda: whole(cluster),
         "settled": lambda: settled(cluster),
         "empty": lambda: empty(cluster, arguments.broker),
         "overview": lambda: print(json.dumps({"brokers": sorted(cluster.brokers), "controller": cluster.controller})),
@@ -272,7 +283,7 @@ def parsed_arguments() -> argparse.Namespace:
     questions = parser.add_subparsers(dest="question", required=True)
     for question in ("ready", "may-stop", "in-sync", "empty"):
         questions.add_parser(question).add_argument("broker", type=int)
-    for question in ("settled", "overview", "brokers"):
+    for question in ("whole", "settled", "overview", "brokers"):
         questions.add_parser(question)
     return parser.parse_args()
 
