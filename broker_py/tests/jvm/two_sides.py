@@ -8,8 +8,13 @@ import re
 import socket
 import struct
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from commitlog.records.batch import build_batch
 from commitlog.wire import frames
@@ -18,7 +23,7 @@ from commitlog.wire.messages import request_class
 from tests.end_to_end.cluster import BrokerProcess
 from tests.end_to_end.secure import PLAIN, jaas
 from tests.jvm.bad_requests import GROUP, READ, STATIC, TOPIC, VICTIM, Question
-from tests.jvm.cluster import MixedCluster
+from tests.jvm.cluster import JVM, PYTHON, MixedCluster
 from tests.jvm.test_acls import HOME, Peer
 from tests.real_zookeeper import ZooKeeperProcess, free_port
 from tests.server.authorization_table import leaves, make
@@ -109,6 +114,8 @@ class Side:
         self._fresh = 0
         self._writers = 0
         self._token_changed = True
+        self.last: Any = None
+        """What was answered last, as it came."""
 
     def start(self) -> None:
         self.cluster.start()
@@ -193,9 +200,10 @@ class Side:
         if not payload:
             return None if payload is None else NO_ANSWER
         try:
-            return self._told(frames.decode_response(question.key, question.version, memoryview(payload))[1])
+            _, self.last = frames.decode_response(question.key, question.version, memoryview(payload))
         except frames.MalformedMessage:
             return [("unreadable", payload)]
+        return self._told(self.last)
 
     def _told(self, answer: Any) -> Told:
         """All that an answer says, but for what differs whoever the broker is."""
@@ -228,3 +236,29 @@ def _whole(records: Any) -> Any:
             break
         end += 12 + size
     return data[:end]
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory, zookeeper: ZooKeeperProcess) -> Iterator[dict[str, Side]]:
+    with ExitStack() as stack:
+        both = {}
+        for kind in (PYTHON, JVM):
+            both[kind] = Side(tmp_path_factory.mktemp(kind.ljust(6, "_")), zookeeper, kind)
+            stack.callback(both[kind].close)
+            both[kind].start()
+        yield both
+
+
+def difference(ours: Told | None, theirs: Told | None) -> str | None:
+    """Where two answers part. The order of what they list is no promise, nor is what comes of an error that
+    Apache Kafka did not expect, as long as this broker answers."""
+    if ours is None or theirs is None:
+        return None if ours == theirs else f"{_short(ours)}\n   Kafka: {_short(theirs)}"
+    if ("error_code", UNKNOWN_SERVER_ERROR) in theirs and ours != NO_ANSWER:
+        return None
+    mine, kafkas = (Counter((name, repr(value)) for name, value in answer) for answer in (ours, theirs))
+    return f"{_short(mine - kafkas)}\n   Kafka: {_short(kafkas - mine)}" if mine != kafkas else None
+
+
+def _short(answer: Iterable[object] | None) -> str:
+    return "closed" if answer is None else repr(list(answer))[:300]

@@ -84,6 +84,8 @@ def handle(
             refused.append((partition, _refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)))
         else:
             wanted.append(partition)
+    if replica_id < 0 and len(refused) > 1:  # consumers are told of ids first, as KafkaApis gathers them
+        refused.sort(key=lambda one: one[1].error is not ErrorCode.UNKNOWN_TOPIC_ID)
     throttled = replica_id < 0 and context.started > 0 and services.quotas.active
     respond = _responder(services, context, session, wanted, refused, throttled, replica_id >= 0)
     if not wanted and (refused or session.follower_session is None):
