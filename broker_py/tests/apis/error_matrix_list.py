@@ -43,7 +43,9 @@ def document() -> str:
 
 def rows() -> Iterator[tuple[str, ...]]:
     sources = {
-        path: path.read_text() for path in sorted(TESTS.glob("*/test_*.py")) if "jvm" not in path.parts
+        path: path.read_text()
+        for path in sorted(TESTS.glob("*/test_*.py"))
+        if path.parent.name not in ELSEWHERE
     }
     for key, api in sorted(served_apis().items()):
         asked = "; ".join(dict.fromkeys(good.what for good in GOOD if good.key == key))

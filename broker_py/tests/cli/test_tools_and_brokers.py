@@ -192,7 +192,7 @@ def test_a_plan_is_exported_and_read_back(
     assert with_group.run("consumer_groups", f"{reset} --from-file {plan}") == 0
     assert capsys.readouterr().out == plan.read_text()
     plan.write_text("t,zero,10\n")
-    assert with_group.run("consumer_groups", f"{reset} --from-file {plan}") == 1
+    assert with_group.run("consumer_groups", f"{reset} --from-file {plan}") == 0  # as Kafka's tool ends
     complaint = f"{plan}: the line t,zero,10 is not of the form topic,partition,offset"
     assert complaint in capsys.readouterr().out
 
@@ -270,20 +270,22 @@ def test_tools_load_nothing_before_it_is_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "line"),
+    ("tool", "line", "status"),
     [
-        ("consumer_groups", "--list --timeout 300"),
-        ("configs", "--describe --entity-type topics --command-config {}"),
-        ("get_offsets", "--command-config {}"),
-        ("log_dirs", "--describe --command-config {}"),
-        ("reassign_partitions", "--list --command-config {}"),
+        ("consumer_groups", "--list --timeout 300", 0),
+        ("configs", "--describe --entity-type topics --command-config {}", 1),
+        ("get_offsets", "--command-config {}", 1),
+        ("log_dirs", "--describe --command-config {}", 1),
+        ("reassign_partitions", "--list --command-config {}", 1),
     ],
 )
-def test_nobody_answers(tool: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_answers(
+    tool: str, line: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     quick = tmp_path / "quick.properties"
     quick.write_text("default.api.timeout.ms=300\n")
     main = importlib.import_module(f"commitlog.cli.{tool}").main
-    assert main(["--bootstrap-server", f"127.0.0.1:{free_port()}", *line.format(quick).split()]) == 1
+    assert main(["--bootstrap-server", f"127.0.0.1:{free_port()}", *line.format(quick).split()]) == status
     told = capsys.readouterr()
     assert "Timed out waiting for a node assignment. Call: metadata" in told.out + told.err
     assert "Traceback" not in told.out + told.err

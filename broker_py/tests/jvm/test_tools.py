@@ -337,6 +337,8 @@ def test_reassignment_and_preferred_leaders(both: Both, tmp_path: Path) -> None:
     assert "Successfully completed leader election (PREFERRED) for partitions moved-0" in elected
     both.run("kafka-leader-election", "--election-type", "preferred", "--topic", "moved", "--partition", "0")
     both.run("kafka-leader-election", "--election-type", "unclean", "--topic", "moved", "--partition", "1")
+    both.run("kafka-leader-election", "--election-type", "unclean", "--all-topic-partitions")
+    both.run("kafka-leader-election", "--election-type", "preferred", "--all-topic-partitions")
     both.run("kafka-topics", "--describe", "--topic", "moved")
     targets[0]["replicas"] = [7]
     plan.write_text(json.dumps({"version": 1, "partitions": targets}))

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """kafka-consumer-groups.sh: list, describe, reset and delete groups (Kafka's `ConsumerGroupCommand`).
 
-Kafka's tool ends with status 0 after "Error: Executing consumer group command failed"; this one with 1, so
-that scripts see it. What concerns one group of several is printed, and is no failure of the command, as
-there.
+As Kafka's tool it ends with status 0 also after "Error: Executing consumer group command failed", so scripts
+must read what it prints; only wrong options end with 1.
 """
 
 from __future__ import annotations
@@ -25,7 +24,9 @@ NARROWEST = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return terminal.run_tool(_main, arguments, summary=SUMMARY, options=OPTIONS, failed=_failed)
+    return terminal.run_tool(
+        _main, arguments, summary=SUMMARY, options=OPTIONS, failed=_failed, failed_status=0
+    )
 
 
 def _failed(error: Exception) -> None:

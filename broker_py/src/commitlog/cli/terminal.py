@@ -48,10 +48,11 @@ def run_tool(
     options: Mapping[str, Option],
     shown: Callable[[], Mapping[str, Option]] | None = None,
     failed: Callable[[Exception], None] | None = None,
+    failed_status: int = 1,
 ) -> int:
     """Run a command whose options jopt reads. What goes wrong is said in Kafka's words, with the table of
     options where Kafka's tool shows it (`shown` makes that table where it takes time); `failed` tells of an
-    error that came after the options, which otherwise is one line."""
+    error that came after the options, which otherwise is one line, and ends with `failed_status`."""
 
     def table(head: str = summary) -> str:
         return help_text(head, options if shown is None else shown())
@@ -76,6 +77,7 @@ def run_tool(
                 failed(error)
             else:
                 print(text, file=sys.stderr)
+            return failed_status
         return 1
 
     return run(called, arguments, help_text=table)
