@@ -7,7 +7,9 @@ It knows only what clients saw, so it can judge any Kafka. The simulation has a 
 What it looks for:
 
     lost                 acknowledged, or in a committed transaction, and not in the log at the end
-    duplicate            one value at two offsets, though its producer is idempotent; a record copied twice
+    duplicate            one value at two offsets, though its producer is idempotent; a record copied twice. What an idempotent
+                         producer has written under two epochs of its own is counted apart: librdkafka raises its epoch after a
+                         gap, and sends again what may be there already (rd_kafka_handle_idempotent_Produce_error)
     inconsistent offset  two values at one offset, now or ever; or at another offset than was promised
     reordered            later in the log than what its producer sent after it
     vanished             a consumer has read it, and it is not in the log at the end
@@ -50,6 +52,7 @@ class Verdict:
     committed: int = 0
     aborted: int = 0
     unknown: int = 0
+    sent_anew: int = 0
     anomalies: list[Anomaly] = field(default_factory=list)
 
     @property
@@ -78,6 +81,7 @@ class Checker:
         self._fates: dict[str, str] = {}
         self._never_sent: set[str] = set()
         """What its client has said it threw away before any broker saw it: it was promised nothing."""
+        self._sent_anew: set[str] = set()
         self._seen: dict[Place, str] = {}
         self._seen_committed: set[str] = set()
         self._final: dict[str, dict[int, dict[int, str]]] = {"uncommitted": defaultdict(dict), "committed": defaultdict(dict)}
@@ -162,6 +166,12 @@ class Checker:
             self._see(event["partition"], offset, value, "the last reader")
             final[offset] = value
 
+    def _take_writers(self, event: Event) -> None:
+        """One producer id, and each copy under an epoch of its own."""
+        writers = [tuple(one) for one in event["writers"]]
+        if len({producer_id for producer_id, _ in writers}) == 1 and len(set(writers)) == len(writers):
+            self._sent_anew.add(event["value"])
+
     def _take_final_kept(self, event: Event) -> None:
         has = {int(partition): offset for partition, offset in event["offsets"].items()}
         for partition, offset in self._kept[event["group"]].items():
@@ -192,7 +202,7 @@ class Checker:
         for cycle in self._cycles():
             self._report("transaction cycle", " reads ".join(cycle))
         fates = Counter(self._fates.values())
-        return Verdict(len(self._promised), fates[COMMITTED], fates[ABORTED], fates["unknown"], self._found)
+        return Verdict(len(self._promised), fates[COMMITTED], fates[ABORTED], fates["unknown"], len(self._sent_anew), self._found)
 
     def _check_promises(self, places: dict[str, list[Place]]) -> None:
         for value, (partition, offset) in self._promised.items():
@@ -205,7 +215,7 @@ class Checker:
 
     def _check_once(self, places: dict[str, list[Place]]) -> None:
         for value, where in places.items():
-            if len(where) > 1:
+            if len(where) > 1 and value not in self._sent_anew:
                 self._report("duplicate", f"{value} is at {where}")
 
     def _check_order(self, places: dict[str, list[Place]]) -> None:

@@ -162,6 +162,7 @@ def report(verdict: Verdict, gaps: Gaps, complaints: Counter[str]) -> list[str]:
         f"records acknowledged: {verdict.acknowledged}",
         f"transactions committed: {verdict.committed}, aborted: {verdict.aborted}, of unknown fate: {verdict.unknown}",
         *(f"{kind}: {counts[kind]}" for kind in sorted({*MUST_BE_ZERO, *counts})),
+        *([f"sent again by librdkafka itself, under another epoch: {verdict.sent_anew}"] if verdict.sent_anew else []),
         "longest time without an acknowledgement in a partition that the victim led:",
         *(f"  {line}" for line in table(gaps.found)),
     ]

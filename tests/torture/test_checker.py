@@ -97,6 +97,15 @@ def test_a_planted_anomaly_is_found_by_its_name(kind: str) -> None:
     assert kind in kinds(PLANTED[kind])
 
 
+def test_what_a_producer_sends_again_under_another_epoch_is_counted_apart() -> None:
+    """librdkafka has asked for it; the same producer under one epoch twice, or two producers, have not."""
+    twice = [A, acknowledged("p/0", 1), *final((0, "p/0"), (1, "p/0"))]
+    for writers, found in (([[7, 0], [7, 1]], set()), ([[7, 1], [7, 1]], {"duplicate"}), ([[7, 0], [8, 1]], {"duplicate"})):
+        verdict = judge([*twice, event("writers", value="p/0", writers=writers)])
+        assert set(verdict.counts) == found
+        assert verdict.sent_anew == (not found)
+
+
 def test_another_offset_than_was_promised() -> None:
     assert kinds([A, acknowledged("p/0", 7), *final((0, "p/0"))]) == {"inconsistent offset"}
 

@@ -21,6 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from torture.checker import ABORTED, COMMITTED, COPY_MARK
 from torture.history import Recorder
+from torture.writers import writers_of
 
 TOPIC = "torture"
 PLAIN, TRANSACTIONAL, COPIED, COPIES = range(4), range(4, 8), range(4, 6), range(8, 10)
@@ -386,6 +387,7 @@ class Workload:
     def __init__(self, recorder: Recorder, bootstrap: str, seed: int) -> None:
         self._recorder = recorder
         self._bootstrap = bootstrap
+        self._places: dict[str, set[tuple[int, int]]] = defaultdict(set)
         # Groups are this run's own: what they committed in an earlier topic of the same name does not count.
         run = f"{seed}-{time.time():.0f}"
         arguments = (recorder, bootstrap, seed, run)
@@ -410,6 +412,7 @@ class Workload:
         self._stop(self._producers)
         self._stop([self._copier])
         last = {isolation: self._read_all(isolation) for isolation in ("uncommitted", "committed")}["committed"]
+        self._note_writers_of_copies()
         self._wait_for_group(last)
         self._stop([*self._readers, *self._members])
 
@@ -450,9 +453,19 @@ class Workload:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"it ends at {end}, and the high watermark is {high}: a transaction is open")
             self._recorder.note("final", isolation=isolation, partition=partition, records=records)
+            for offset, value in records:
+                self._places[value].add((partition, offset))
             return records[-1][0] + 1 if records else 0
         finally:
             consumer.close()
+
+    def _note_writers_of_copies(self) -> None:
+        copies = {value: sorted(places) for value, places in self._places.items() if len(places) > 1}
+        if not copies:
+            return
+        writers = writers_of(self._bootstrap, TOPIC, [place for places in copies.values() for place in places])
+        for value, places in copies.items():
+            self._recorder.note("writers", value=value, writers=[writers[place] for place in places])
 
     def _wait_for_group(self, ends: dict[int, int]) -> None:
         """The group reads what is left; what it has in the end is noted."""
