@@ -20,7 +20,7 @@ from commitlog.apis.services import Services
 from commitlog.config.broker import BrokerConfig
 from commitlog.coordination.client import Coordination
 from commitlog.security.credentials import CredentialCache
-from commitlog.security.scram import make_credential
+from commitlog.security.scram import ScramClient, make_credential
 from commitlog.server.connection_quotas import ConnectionLimits, ConnectionQuotas
 from commitlog.server.dispatch import Dispatcher
 from commitlog.server.listener import SocketListener
@@ -46,6 +46,7 @@ class Peer:
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.port = port
+        self.users: dict[str, dict[str, Any]] = {}
         self._tls = tls
 
     async def connect(self) -> None:
@@ -107,6 +108,7 @@ def serve(
         await listener.bind()
         listener.start()
         peer = Peer(listener.port, tls)
+        peer.users = credentials._users
         try:
             async with asyncio.timeout(20):
                 await client(peer)
@@ -271,6 +273,70 @@ def test_changing_the_mechanism_is_refused() -> None:
         await login(peer)
         answer = await peer.ask(SaslHandshakeRequest(mechanism="SCRAM-SHA-256"), 1)
         assert answer.error_code == ErrorCode.ILLEGAL_SASL_STATE
+        assert await peer.closed()
+
+    serve(client, connections_max_reauth_ms="60000")
+
+
+async def scram_login(peer: Peer) -> tuple[bytes, bytes, Any]:
+    """Both of a client's messages, and the answer to the second."""
+    side = ScramClient("SCRAM-SHA-256", "u", "p")
+    started = await login(peer, "SCRAM-SHA-256", side.first())
+    final = side.evaluate(started.auth_bytes)
+    assert final is not None
+    return side.first(), final, await peer.token(final)
+
+
+def test_a_recorded_scram_login_is_refused_on_another_connection() -> None:
+    async def client(peer: Peer) -> None:
+        first, final, done = await scram_login(peer)
+        assert done.error_code == 0
+        again = Peer(peer.port)
+        assert (await login(again, "SCRAM-SHA-256", first)).error_code == 0
+        answer = await again.token(final)
+        assert answer.error_code == ErrorCode.SASL_AUTHENTICATION_FAILED
+        assert "invalid credentials with SASL mechanism SCRAM-SHA-256" in answer.error_message
+        assert await again.closed()
+        assert (await peer.ask(ApiVersionsRequest(), 0)).error_code == 0
+
+    serve(client)
+
+
+def test_the_final_message_first_is_refused() -> None:
+    async def client(peer: Peer) -> None:
+        _first, final, _done = await scram_login(peer)
+        again = Peer(peer.port)
+        assert (await login(again, "SCRAM-SHA-256", final)).error_code == ErrorCode.SASL_AUTHENTICATION_FAILED
+        assert await again.closed()
+
+    serve(client)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 12, -1])
+def test_a_final_message_cut_short_is_refused(kept: int) -> None:
+    async def client(peer: Peer) -> None:
+        side = ScramClient("SCRAM-SHA-256", "u", "p")
+        final = side.evaluate((await login(peer, "SCRAM-SHA-256", side.first())).auth_bytes)
+        assert final is not None
+        answer = await peer.token(final[:kept])
+        assert answer.error_code == ErrorCode.SASL_AUTHENTICATION_FAILED
+        assert await peer.closed()
+
+    serve(client)
+
+
+def test_a_removed_user_does_not_stay_on_an_open_connection() -> None:
+    """What it was let in for goes on until its session ends; it does not authenticate anew."""
+
+    async def client(peer: Peer) -> None:
+        *_messages, done = await scram_login(peer)
+        assert done.session_lifetime_ms == 60_000
+        del peer.users["u"]
+        assert (await peer.ask(ApiVersionsRequest(), 0)).error_code == 0
+        side = ScramClient("SCRAM-SHA-256", "u", "p")
+        assert (await peer.ask(SaslHandshakeRequest(mechanism="SCRAM-SHA-256"), 1)).error_code == 0
+        answer = await peer.token(side.first())
+        assert answer.error_code == ErrorCode.SASL_AUTHENTICATION_FAILED
         assert await peer.closed()
 
     serve(client, connections_max_reauth_ms="60000")
