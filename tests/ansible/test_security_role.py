@@ -7,6 +7,7 @@ import datetime
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +214,12 @@ def test_another_password_of_the_user_that_brokers_log_in_as_is_refused(tmp_path
     assert "first-password" not in done.output
     assert apply(tmp_path, "main", security_broker_password="second-password", security_broker_user="broker2").status == 0
     assert 'username="broker2" password="second-password";' in jaas.read_text()
+
+
+def test_certificates_from_before_are_made_again_once(tmp_path: Path) -> None:
+    made(tmp_path)
+    began = int(time.time()) + 1
+    while time.time() < began:
+        time.sleep(0.05)
+    assert made(tmp_path, not_before=began) == ["kafka1.pem"]
+    assert made(tmp_path, not_before=began) == []

@@ -4,11 +4,14 @@
 The order is JSON on standard input:
 
     {"directory": ..., "days": N, "renew_days": N, "passwords": [NAME...],
-     "certificates": [{"file": NAME, "common_name": ..., "unit": ..., "names": [NAME or ADDRESS...]}...]}
+     "certificates": [{"file": NAME, "common_name": ..., "unit": ..., "names": [NAME or ADDRESS...]}...],
+     "not_before": SECONDS}
 
 In the directory, which only its owner can read: ca.pem, ca.key; NAME.pem with a key and its certificate; passwords/NAME. Each
 file is replaced as a whole. Prints as JSON what was made and whether all is there. With --dry-run makes nothing. Needs the
 package cryptography, which ansible-core brings. Any number of these may run at once.
+
+Certificates that were made before `not_before`, in seconds of the epoch, are made again; 0 or no such key makes none again.
 """
 
 from __future__ import annotations
@@ -162,8 +165,8 @@ def authority(directory: Directory, days: int) -> tuple[x509.Certificate, ec.Ell
     return certificate, private
 
 
-def is_good(text: bytes, ca: x509.Certificate, wanted: dict[str, Any], renew_days: int) -> bool:
-    """Whether a file holds a key and its certificate, signed by this authority, for these names, long enough valid."""
+def is_good(text: bytes, ca: x509.Certificate, wanted: dict[str, Any], order: dict[str, Any]) -> bool:
+    """Whether a file holds a key and its certificate, by this authority, for these names, valid long enough, new enough."""
     try:
         certificate, key = x509.load_pem_x509_certificate(text), load_pem_private_key(text, None)
         certificate.verify_directly_issued_by(ca)
@@ -174,12 +177,14 @@ def is_good(text: bytes, ca: x509.Certificate, wanted: dict[str, Any], renew_day
         names = set(extension.value)
     except x509.ExtensionNotFound:
         names = set()
-    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=renew_days)
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=order["renew_days"])
+    oldest = datetime.datetime.fromtimestamp(order.get("not_before") or 0, datetime.timezone.utc)
     return (
         key.public_key() == certificate.public_key()
         and certificate.subject == subject_of(wanted["common_name"], wanted["unit"])
         and names == {alternative(name) for name in wanted["names"]}
         and certificate.not_valid_after_utc > soon
+        and certificate.not_valid_before_utc + EARLIER >= oldest
     )
 
 
@@ -209,7 +214,7 @@ def carry_out(order: dict[str, Any], directory: Directory) -> None:
         ca, ca_key = authority(directory, order["days"])
         for wanted in order["certificates"]:
             text = directory.read(f"{wanted['file']}.pem")
-            if text is None or not is_good(text, ca, wanted, order["renew_days"]):
+            if text is None or not is_good(text, ca, wanted, order):
                 directory.write(f"{wanted['file']}.pem", issue(ca, ca_key, wanted, order["days"]))
     for name in order["passwords"]:
         if not directory.read(f"passwords/{name}"):
