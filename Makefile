@@ -9,7 +9,7 @@ export PYTHONPYCACHEPREFIX = $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv changelog cluster destroy test packages sanity integration docs-site lint audit unit processes jvm-libs client-libs clients simulate bench bench-quick bench-collection simulate-mistakes molecule molecule-default torture torture-destroy soak wheel artifact build clean
+.PHONY: help venv changelog cluster destroy test packages sanity integration docs-site lint audit unit processes jvm jvm-libs client-libs clients simulate bench bench-quick bench-collection simulate-mistakes molecule molecule-default torture torture-destroy soak wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,8 +41,8 @@ unit: packages ## the tests that need no hosts and start no brokers, on every co
 	cd broker_py && python -m pytest -q --numprocesses auto --dist loadfile --ignore tests/end_to_end --ignore tests/jvm --ignore tests/clients
 	python -m pytest -q --numprocesses auto --dist loadfile tests --ignore tests/cluster
 
-processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; with Apache Kafka after `make jvm-libs`, all clients after `make client-libs`
-	cd broker_py && python -m pytest -q tests/end_to_end tests/jvm tests/clients
+processes: packages ## brokers as real processes, with a real ZooKeeper and real clients; the modules with Apache Kafka, too, after `make jvm-libs`, all clients after `make client-libs`
+	cd broker_py && python -m pytest -q tests/end_to_end tests/clients
 	python -m pytest -q tests/cluster
 
 sanity: ## ansible-test sanity and units, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection
@@ -59,6 +59,9 @@ docs-site: ## the documentation as HTML in build/site/html, with a page for each
 
 KAFKA_JVM := $(CURDIR)/.cache/kafka-jvm
 JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencies -DincludeScope=runtime
+
+jvm: packages jvm-libs ## this broker beside Apache Kafka, and in its place (needs mvn and java)
+	cd broker_py && python -m pytest -q tests/jvm
 
 jvm-libs: ## fetch Apache Kafka's jars, with which the tests ask the JVM (needs mvn)
 	$(JVM_LIBS) -P 3.9 -DoutputDirectory=$(KAFKA_JVM)/libs
