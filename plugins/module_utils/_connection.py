@@ -306,6 +306,8 @@ def connect(params: dict[str, t.Any]) -> t.Any:
         return open_client(options)
     except (KafkaError, OSError, ValueError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
+        if params["security_protocol"].startswith("SASL") and "disconnected" in text:
+            text += "; Apache Kafka may end a connection so when it refuses the login"
         raise ClusterUnreachable(
             "no broker of {0} could be used over {1} within {2} s: {3}".format(
                 ", ".join(options["bootstrap_servers"]), params["security_protocol"], params["timeout"], text
