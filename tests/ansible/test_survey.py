@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-FILES = Path(__file__).resolve().parents[2] / "roles" / "broker" / "files"
+ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
 def survey(home: Path, directories: dict[str, list[str]] | None = None, distribution: str = "commitlog") -> dict[str, Any]:
@@ -23,12 +23,12 @@ def survey(home: Path, directories: dict[str, list[str]] | None = None, distribu
         "links": [str(home / "libs" / "venv")],
         "directories": directories or {},
     }
-    command = [sys.executable, str(FILES / "survey.py"), json.dumps(asked)]
+    command = [sys.executable, str(ROLES / "service" / "files" / "survey.py"), json.dumps(asked)]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def link_tools(home: Path, distribution: str, mode: str = "link") -> list[str]:
-    command = ["sh", str(FILES / "link_tools.sh"), str(home), distribution, mode]
+    command = ["sh", str(ROLES / "broker" / "files" / "link_tools.sh"), str(home), distribution, mode]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 

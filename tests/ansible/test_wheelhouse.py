@@ -153,7 +153,8 @@ def test_the_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
 def test_this_python_describes_itself() -> None:
     nothing = {"home": "/nonexistent", "service": "none", "manager": "process", "distribution": "commitlog"}
     asked = json.dumps({**nothing, "files": [], "links": [], "directories": {}})
-    done = subprocess.run([sys.executable, str(FILES / "survey.py"), asked], capture_output=True, text=True, check=True)
+    command = [sys.executable, str(ROOT / "roles" / "service" / "files" / "survey.py"), asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     target = json.loads(done.stdout)["target"]
     assert target["python"] == f"{sys.version_info[0]}.{sys.version_info[1]}"
     assert wheelhouse.platforms(target)

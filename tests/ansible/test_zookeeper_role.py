@@ -51,7 +51,9 @@ def test_members_of_an_ensemble_agree(tmp_path: Path) -> None:
 
 def preflight(tmp_path: Path, hosts: dict[str, dict[str, Any]], data_dir: Path) -> str:
     """What the role says before it changes anything; the facts of `live` are given."""
-    facts = {"zookeeper_serving": False, "zookeeper_running_members": {}}
+    myid = data_dir / "myid"
+    survey = {"texts": {str(myid): myid.read_text() if myid.exists() else ""}}
+    facts = {"zookeeper_serving": False, "zookeeper_running_members": {}, "__zookeeper_survey": survey}
     hosts = {name: {**facts, **variables} for name, variables in hosts.items()}
     done = apply_role("zookeeper", tmp_path, hosts, tasks_from="preflight", zookeeper_data_dir=str(data_dir))
     assert (done.status == 0) == ("fatal:" not in done.output)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Say as JSON what there is of a broker on this host, in one go: what wheels fit its Python, and what the role would write.
+"""Say as JSON what there is of a service on this host, in one go, so that a run that finds nothing to do asks nothing more.
 
-    survey.py '{"home": ..., "service": ..., "manager": "systemd"|"process", "distribution": "commitlog"|"apache",
-                "files": [PATH...], "links": [PATH...], "directories": {PATH: [OWNER, GROUP, MODE]...}}'
+    survey.py '{"home": ..., "service": ..., "manager": "systemd"|"process",
+                "files": [PATH...], "texts": [PATH...], "links": [PATH...],
+                "directories": {PATH: [OWNER, GROUP, MODE]...}, "owners": {PATH: [OWNER, GROUP, MODE]...},
+                "ask": {"address": ..., "port": ..., "word": ..., "tls": DIRECTORY or ""}, "distribution": "commitlog"|"apache"}'
 
-An owner or group is a name, a number, or empty where any will do. Runs on the managed host with the broker's Python, with nothing
-but the standard library. Changes nothing.
+Everything but the first line may be left out. An owner or group is a name, a number, or empty where any will do. Runs on the
+managed host with nothing but the standard library. Changes nothing.
 """
 
 import grp
@@ -15,6 +17,8 @@ import json
 import os
 import platform
 import pwd
+import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -41,8 +45,8 @@ def target():
     }
 
 
-def is_as_wanted(path, owner, group, mode):
-    """Whether there is such a directory."""
+def is_as_wanted(path, kind, owner, group, mode):
+    """Whether there is such a file or directory, by the test `kind` of the module stat."""
     try:
         found = os.stat(path)
     except OSError:
@@ -53,7 +57,12 @@ def is_as_wanted(path, owner, group, mode):
         groups.append(grp.getgrgid(found.st_gid).gr_name)
     except KeyError:
         pass
-    return stat.S_ISDIR(found.st_mode) and "%04o" % stat.S_IMODE(found.st_mode) == mode and owner in owners and group in groups
+    return kind(found.st_mode) and "%04o" % stat.S_IMODE(found.st_mode) == mode and owner in owners and group in groups
+
+
+def wrong(places, kind):
+    """The paths of which it is not so."""
+    return [path for path, how in places.items() if not is_as_wanted(path, kind, *how)]
 
 
 def digest(path):
@@ -81,16 +90,33 @@ def link(path):
 
 
 def state(wanted):
-    """systemd's word for how the service is, or that of the control script."""
+    """systemd's words for how the service is and whether it starts at boot, or that of the control script."""
     if wanted["manager"] == "systemd":
-        command = ["systemctl", "show", "--property=ActiveState", wanted["service"] + ".service"]
+        command = ["systemctl", "show", "--property=ActiveState,UnitFileState", wanted["service"] + ".service"]
     else:
         command = [os.path.join(wanted["home"], "run", wanted["service"] + ".sh"), "status"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     except OSError:
-        return "inactive"
-    return dict(line.split("=", 1) for line in said.splitlines() if "=" in line).get("ActiveState", "inactive")
+        said = ""
+    words = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    enabled = wanted["manager"] != "systemd" or words.get("UnitFileState") == "enabled"
+    return {"state": words.get("ActiveState", "inactive"), "enabled": enabled}
+
+
+def answer(address, port, word, tls):
+    """What a ZooKeeper server says to a four-letter word, with the host's own key where there is TLS; '' when nothing answers."""
+    try:
+        connection = socket.create_connection((address, port), timeout=5)
+        if tls:
+            context = ssl.create_default_context(cafile=os.path.join(tls, "ca.pem"))
+            context.load_cert_chain(os.path.join(tls, "zookeeper.pem"))
+            connection = context.wrap_socket(connection, server_hostname=address)
+        with connection:
+            connection.sendall(word.encode())
+            return b"".join(iter(lambda: connection.recv(4096), b"")).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def installed(home):
@@ -121,16 +147,21 @@ def main():
     wanted = json.loads(sys.argv[1])
     home = wanted["home"]
     found = {
-        "target": target(),
-        "can_make_environments": bool(importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv")),
-        "wrong_directories": [path for path, how in wanted["directories"].items() if not is_as_wanted(path, *how)],
-        "wrong_tools": wrong_tools(home, wanted["distribution"]),
-        "files": {path: digest(path) for path in wanted["files"]},
-        "links": {path: link(path) for path in wanted["links"]},
-        "installed": installed(home),
+        "wrong_directories": wrong(wanted.get("directories", {}), stat.S_ISDIR),
+        "wrong_files": wrong(wanted.get("owners", {}), stat.S_ISREG),
+        "files": {path: digest(path) for path in wanted.get("files", [])},
+        "texts": {path: text(path) for path in wanted.get("texts", [])},
+        "links": {path: link(path) for path in wanted.get("links", [])},
         "applied": text(os.path.join(home, "run", wanted["service"] + ".applied")),
-        "state": state(wanted),
+        **state(wanted),
     }
+    if "ask" in wanted:
+        found["answer"] = answer(**wanted["ask"])
+    if "distribution" in wanted:
+        found["target"] = target()
+        found["can_make_environments"] = bool(importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"))
+        found["installed"] = installed(home)
+        found["wrong_tools"] = wrong_tools(home, wanted["distribution"])
     print(json.dumps(found, sort_keys=True))
 
 
