@@ -32,7 +32,13 @@ ROOMS = (
 # What may be reached only through a door: module → the only files that may import it.
 DOORS = {
     # zookeeper_group.py is the 0.8 consumer, a client of ZooKeeper that is no part of a broker.
-    "kazoo": {"coordination/kazoo_client.py", "coordination/kazoo_words.py", "cli/zookeeper_group.py"},
+    "kazoo": {
+        "coordination/kazoo_client.py",
+        "coordination/kazoo_connection.py",
+        "coordination/kazoo_multi_read.py",
+        "coordination/kazoo_words.py",
+        "cli/zookeeper_group.py",
+    },
     "uvloop": {"cli/server_start.py"},
 }
 MAX_LINES = 650

@@ -54,6 +54,23 @@ async def test_null_data_reads_as_empty(world: World) -> None:
     assert (await client.get("/null"))[0] == b""
 
 
+async def test_many_are_read_at_once(world: World) -> None:
+    """More than one request's worth, in the order asked; what is not there, or was asked twice, disturbs
+    nobody."""
+    client = await world.client()
+    await client.multi([Create("/many"), *(Create(f"/many/{n}", b"%d" % n) for n in range(300))])
+    await client.create("/many/null")
+    wanted = ["/many/null", *(f"/many/{n}" for n in range(300)), "/gone", "/many/7"]
+    found = await client.get_all(wanted)
+    assert isinstance(found[301], NoNode)
+    del wanted[301], found[301]
+    assert found == [await client.get(path) for path in wanted]
+    assert await client.get_all([]) == []
+    await client.close()
+    with pytest.raises(ClientClosed):
+        await client.get_all(["/many/1"])
+
+
 async def test_children_count_in_the_parents_stat(world: World) -> None:
     client = await world.client()
     await client.create("/p")

@@ -10,8 +10,16 @@ import socket
 
 import pytest
 
-from commitlog.coordination.client import ClientClosed, ConnectionLoss, CoordinationTimeout
-from commitlog.coordination.kazoo_client import KazooCoordination, _InlineHandler
+from commitlog.coordination.client import (
+    ClientClosed,
+    ConnectionLoss,
+    CoordinationTimeout,
+    NoNode,
+    retry_until_connected,
+)
+from commitlog.coordination.kazoo_client import KazooCoordination
+from commitlog.coordination.kazoo_connection import InlineHandler
+from commitlog.coordination.kazoo_multi_read import MultiRead
 from commitlog.coordination.kazoo_words import split_connect_string, unresolvable_hosts
 from tests.coordination.conftest import ZooKeeperWorld
 from tests.real_zookeeper import ZooKeeperProcess, free_port
@@ -51,6 +59,23 @@ async def test_a_request_that_kazoo_forgets_does_not_hang(
     await world.close()
 
 
+@pytest.mark.zookeeper
+async def test_a_server_that_cannot_read_many_is_asked_one_by_one(
+    zookeeper_process: ZooKeeperProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZooKeeper before 3.6 answers as every ZooKeeper does to an operation that there is not."""
+    world = ZooKeeperWorld(zookeeper_process)
+    client = await world.client()
+    await client.create("/a", b"1")
+    monkeypatch.setattr(MultiRead, "type", 99)
+    with pytest.raises(ConnectionLoss):
+        await client.get_all(["/a", "/b"])
+    (data, _), missing = await retry_until_connected(client, lambda: client.get_all(["/a", "/b"]))
+    assert data == b"1"
+    assert isinstance(missing, NoNode)
+    await world.close()
+
+
 def test_connection_strings() -> None:
     assert split_connect_string("h1:2181,h2:2181/kafka/a") == ("h1:2181,h2:2181", "/kafka/a")
     assert split_connect_string("h1:2181/") == ("h1:2181", "")
@@ -63,7 +88,7 @@ def test_sockets_of_any_number_are_waited_for() -> None:
     near, far = socket.socketpair()
     high = os.dup2(near.fileno(), 1500)
     with near, far, socket.socket(fileno=high) as many:
-        handler = _InlineHandler(None)
+        handler = InlineHandler(None)
         assert handler.select([many], [], [], 0.001) == ([], [], [])
         assert handler.select([], [many], [], 0.001) == ([], [many], [])
         far.send(b"x")

@@ -19,6 +19,7 @@ from commitlog.coordination.client import (
     NodeExists,
     NoNode,
     Op,
+    Stat,
     Watch,
     WatchEvent,
 )
@@ -172,24 +173,17 @@ class ControllerStore:
     ) -> dict[TopicPartition, LeaderAndIsr | Exception]:
         """Partition → its state or the error that reading it gave; absent ones are left out."""
         names = sorted(partitions)
-        found = await self.fence.settle(self._partition_state(name) for name in names)
-        return {name: one for name, one in zip(names, found, strict=True) if one is not None}
-
-    async def _partition_state(self, partition: TopicPartition) -> LeaderAndIsr | None:
-        path = paths.partition_state(*partition)
-        try:
-            data, stat = await self.fence.read(lambda: self._coordination.get(path))
-        except NoNode:
-            return None
-        document = PartitionState.decode(*partition, data)
-        return LeaderAndIsr(
-            leader=document.leader,
-            leader_epoch=document.leader_epoch,
-            isr=document.isr,
-            partition_epoch=stat.version,
-            controller_epoch=document.controller_epoch,
-            recovering=document.leader_recovery_state == RECOVERING,
-        )
+        wanted = [paths.partition_state(*name) for name in names]
+        found = await self.fence.read(lambda: self._coordination.get_all(wanted))
+        states: dict[TopicPartition, LeaderAndIsr | Exception] = {}
+        for name, answer in zip(names, found, strict=True):
+            if isinstance(answer, NoNode):
+                continue
+            try:
+                states[name] = answer if isinstance(answer, Exception) else _state(name, *answer)
+            except DocumentError as error:
+                states[name] = error
+        return states
 
     async def create_partition_states(
         self, states: Mapping[TopicPartition, LeaderAndIsr]
@@ -231,7 +225,8 @@ class ControllerStore:
             await self.fence.create(path, data)
         except NodeExists:
             # The reply to our own write may have been lost on the way.
-            if await self._partition_state(partition) != state:
+            found = await self.partition_states((partition,))
+            if found.get(partition) != state:
                 raise
 
     async def update_partition_states(
@@ -341,6 +336,18 @@ class ControllerStore:
             return await self.fence.read(lambda: self._coordination.children(path, self._watch(path)))
         except NoNode:
             return []
+
+
+def _state(partition: TopicPartition, data: bytes, stat: Stat) -> LeaderAndIsr:
+    document = PartitionState.decode(*partition, data)
+    return LeaderAndIsr(
+        leader=document.leader,
+        leader_epoch=document.leader_epoch,
+        isr=document.isr,
+        partition_epoch=stat.version,
+        controller_epoch=document.controller_epoch,
+        recovering=document.leader_recovery_state == RECOVERING,
+    )
 
 
 def _state_document(state: LeaderAndIsr) -> bytes:

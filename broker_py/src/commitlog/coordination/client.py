@@ -65,6 +65,10 @@ class NoAuth(CoordinationError):
     """The znode's ACL forbids the operation."""
 
 
+class Unimplemented(CoordinationError):
+    """The server is too old for the operation."""
+
+
 class ConnectionLoss(CoordinationError):
     """The connection broke before the answer came: the operation may or may not have been done. Retry after a
     re-read."""
@@ -245,6 +249,11 @@ class Coordination(Protocol):
     async def get(self, path: str, watch: Watch | None = None) -> tuple[bytes, Stat]:
         """Data (b"" for null) and stat. The data watch is left only when the znode exists (else NoNode)."""
 
+    async def get_all(self, wanted: Sequence[str]) -> list[tuple[bytes, Stat] | CoordinationError]:
+        """`get` of many paths, without watches, at the cost of few requests: for each what it gives, or the
+        error that it would raise (NoNode, NoAuth). Not one moment's view. Raises ConnectionLoss and
+        SessionExpired for all."""
+
     async def set(self, path: str, data: bytes, version: int = ANY_VERSION) -> Stat: ...
 
     async def delete(self, path: str, version: int = ANY_VERSION) -> None: ...
@@ -269,6 +278,14 @@ async def retry_until_connected(coordination: Coordination, operation: Callable[
             return await operation()
         except ConnectionLoss:
             await coordination.wait_connected()
+
+
+async def read_alone(coordination: Coordination, path: str) -> tuple[bytes, Stat] | CoordinationError:
+    """One path of `get_all`."""
+    try:
+        return await coordination.get(path)
+    except (NoNode, NoAuth) as error:
+        return error
 
 
 async def delete_recursively(coordination: Coordination, path: str) -> bool:

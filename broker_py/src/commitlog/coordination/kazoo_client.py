@@ -11,25 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import select
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
-    AuthFailedError,
-    ConnectionDropped,
     KazooException,
     NoNodeError,
     RolledBackError,
     RuntimeInconsistency,
 )
-from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
+from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol import serialization as kazoo_messages
-from kazoo.protocol.connection import ConnectionHandler
 from kazoo.protocol.states import KazooState, WatchedEvent, ZnodeStat
 from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, READ_ACL_UNSAFE
 
@@ -50,12 +44,15 @@ from commitlog.coordination.client import (
     SessionState,
     SetData,
     Stat,
+    Unimplemented,
     Watch,
     WatchEvent,
     check_path,
     check_request_size,
+    read_alone,
 )
-from commitlog.coordination.digest_md5 import DigestError, DigestMd5Client
+from commitlog.coordination.kazoo_connection import InlineHandler, LoggingIn, Secured
+from commitlog.coordination.kazoo_multi_read import READS_PER_REQUEST, MultiRead
 from commitlog.coordination.kazoo_words import (
     EVENT_TYPES,
     split_connect_string,
@@ -83,116 +80,6 @@ SESSION_TIMEOUT_MS = 18_000
 MAX_IN_FLIGHT_REQUESTS = 10
 
 
-class _Secured:
-    """What secures the next connection: files with certificates and passwords change
-    while a session lives."""
-
-    def __init__(self, security: ZooKeeperSecurity) -> None:
-        self.now = security
-        self.is_tls = security.tls is not None
-        self.has_login = security.username is not None
-
-    def refresh(self) -> ZooKeeperSecurity:
-        if self.now.read_again is not None:
-            self.now = self.now.read_again()
-        return self.now
-
-
-class _InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
-    """kazoo's handler without its two worker threads: results and watch events are passed on by the
-    connection's thread itself, so that they keep the order of the socket. What is passed on only posts to the
-    loop."""
-
-    def __init__(self, secured: _Secured) -> None:
-        super().__init__()
-        self._secured = secured
-        self.tls_error: str | None = None
-        """Why the last TLS handshake failed."""
-
-    def create_connection(self, address: Any, hostname: str | None = None, **options: Any) -> Any:
-        """kazoo's, but with our TLS context: its own takes files only."""
-        tls = self._secured.refresh().tls
-        if tls is None:
-            return super().create_connection(address, hostname=hostname, **options)
-        raw = socket.create_connection(address, options.get("timeout"))
-        try:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return tls.wrap_socket(raw, server_hostname=hostname)
-        except OSError as error:
-            raw.close()
-            self.tls_error = str(error)
-            raise
-
-    def start(self) -> None:
-        return
-
-    def stop(self) -> None:
-        return
-
-    def dispatch_callback(self, callback: Any) -> None:
-        callback.func(*callback.args)
-
-    def select(
-        self,
-        readers: Sequence[Any],
-        writers: Sequence[Any],
-        exceptional: Sequence[Any],
-        timeout: float | None = None,
-    ) -> tuple[list[Any], list[Any], list[Any]]:
-        """select.select, for descriptors of any number. kazoo's own makes an epoll object for each call and
-        asks the kernel six times; this is called twice for each request."""
-        poll = select.poll()
-        for one in readers:
-            poll.register(one, select.POLLIN)
-        for one in writers:
-            poll.register(one, select.POLLOUT)
-        ready = dict(poll.poll(None if timeout is None else max(0, math.ceil(timeout * 1000))))
-        readable = [one for one in readers if ready.get(one.fileno(), 0) & ~select.POLLOUT]
-        return readable, [one for one in writers if one.fileno() in ready], []
-
-
-class _LoggingIn(ConnectionHandler):  # type: ignore[misc]
-    """kazoo's connection with a DIGEST-MD5 login of our own: kazoo's needs a package that has no wheel."""
-
-    def __init__(self, client: KazooClient, secured: _Secured) -> None:
-        super().__init__(client, client._conn_retry.copy(), logger=client.logger, sasl_options={})
-        self._secured = secured
-        self._accepted: str | None = None
-        self._refusals: dict[str, int] = {}
-        self.refused = False
-
-    def _password(self, host: str) -> str:
-        """The file's, and in turn with it the one that was accepted last: while the password of an ensemble
-        changes, its servers are restarted one by one, and each knows one of the two."""
-        known = list(dict.fromkeys([self._secured.now.password or "", self._accepted or ""]))
-        return known[self._refusals.get(host, 0) % (2 if self._accepted and len(known) > 1 else 1)]
-
-    def _authenticate_with_sasl(self, host: str, timeout: float) -> None:
-        password = self._password(host)
-        login = DigestMd5Client(self._secured.now.username or "", password)
-        try:
-            challenge = self._sasl(b"", 1, timeout)
-            login.check(self._sasl(login.respond(challenge), 2, timeout))
-        except (ConnectionDropped, DigestError) as error:
-            # ZooKeeper answers wrong credentials by closing the connection. A login that worked before is
-            # tried again, for ever: it may be the server that is in a bad way.
-            if self._accepted is not None:
-                self._refusals[host] = self._refusals.get(host, 0) + 1
-                raise ConnectionDropped(f"login failed: {error}") from None
-            self.refused = True
-            raise AuthFailedError(str(error)) from None
-        self._accepted = password
-        self._refusals.pop(host, None)
-
-    def _sasl(self, token: bytes, xid: int, timeout: float) -> bytes:
-        self._submit(kazoo_messages.SASL(token), timeout, xid)
-        header, buffer, offset = self._read_header(timeout)
-        if header.err or header.xid != xid:
-            raise DigestError(f"the server answered with error {header.err}")
-        answer: bytes = kazoo_messages.SASL.deserialize(buffer, offset)[0]
-        return answer
-
-
 class KazooCoordination(BaseClient):
     """See `client.Coordination`; made in production by the broker and by the command line tools."""
 
@@ -212,8 +99,8 @@ class KazooCoordination(BaseClient):
         self._connection_timeout_ms = connection_timeout_ms or session_timeout_ms
         self._create_chroot = create_chroot
         self._security = security or ZooKeeperSecurity()
-        self._secured = _Secured(self._security)
-        self._handler = _InlineHandler(self._secured)
+        self._secured = Secured(self._security)
+        self._handler = InlineHandler(self._secured)
         self._client = KazooClient(
             hosts=self._hosts,
             timeout=session_timeout_ms / 1000,
@@ -222,10 +109,11 @@ class KazooCoordination(BaseClient):
             connection_retry={"max_tries": -1, "delay": 0.05, "backoff": 2, "max_delay": 1.0},
             logger=logging.getLogger("commitlog.coordination.kazoo"),
         )
-        self._login: _LoggingIn | None = None
+        self._login: LoggingIn | None = None
         if self._secured.has_login:
-            self._login = self._client._connection = _LoggingIn(self._client, self._secured)
+            self._login = self._client._connection = LoggingIn(self._client, self._secured)
         self._in_flight = asyncio.Semaphore(max_in_flight_requests)
+        self._reads_many = True
         self._outstanding: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._password = b""
@@ -247,12 +135,12 @@ class KazooCoordination(BaseClient):
             hosts=self._hosts,
             timeout=self._connection_timeout_ms / 1000,
             client_id=(session_id, password),
-            handler=_InlineHandler(self._secured),
+            handler=InlineHandler(self._secured),
             use_ssl=self._secured.is_tls,
             logger=logging.getLogger("commitlog.coordination.kazoo"),
         )
         if self._secured.has_login:
-            client._connection = _LoggingIn(client, self._secured)
+            client._connection = LoggingIn(client, self._secured)
         try:
             client.start(self._connection_timeout_ms / 1000)
         except KazooTimeoutError as error:
@@ -468,6 +356,31 @@ class KazooCoordination(BaseClient):
             path, lambda: self._client.get_async(target, watch=kazoo_watch), answered
         )
         return data or b"", to_stat(stat)
+
+    async def get_all(self, wanted: Sequence[str]) -> list[tuple[bytes, Stat] | CoordinationError]:
+        chunks = [wanted[at : at + READS_PER_REQUEST] for at in range(0, len(wanted), READS_PER_REQUEST)]
+        answers = await asyncio.gather(*(self._get_some(chunk) for chunk in chunks), return_exceptions=True)
+        found: list[tuple[bytes, Stat] | CoordinationError] = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            found += answer
+        return found
+
+    async def _get_some(self, wanted: Sequence[str]) -> list[tuple[bytes, Stat] | CoordinationError]:
+        if not self._reads_many:
+            return [await read_alone(self, path) for path in wanted]
+        request = MultiRead([self._with_chroot(path) for path in wanted])
+        try:
+            answers = await self._ask(wanted[0], lambda: request.send(self._client))
+        except Unimplemented:
+            # A server before ZooKeeper 3.6. It closes the connection, too: the caller asks again.
+            self._reads_many = False
+            raise ConnectionLoss(wanted[0]) from None
+        return [
+            to_error(one, path) if isinstance(one, Exception) else (one[0] or b"", to_stat(one[1]))
+            for path, one in zip(wanted, answers, strict=True)
+        ]
 
     async def set(self, path: str, data: bytes, version: int = ANY_VERSION) -> Stat:
         target = self._with_chroot(path)

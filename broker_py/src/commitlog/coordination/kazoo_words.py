@@ -17,6 +17,7 @@ from kazoo.exceptions import (
     NoNodeError,
     NotEmptyError,
     SessionExpiredError,
+    UnimplementedError,
 )
 from kazoo.exceptions import ConnectionLoss as KazooConnectionLoss
 from kazoo.protocol.states import EventType as KazooEventType
@@ -35,6 +36,7 @@ from commitlog.coordination.client import (
     NotEmpty,
     SessionExpired,
     Stat,
+    Unimplemented,
 )
 
 _ERRORS: tuple[tuple[type[Exception], type[CoordinationError]], ...] = (
@@ -48,6 +50,7 @@ _ERRORS: tuple[tuple[type[Exception], type[CoordinationError]], ...] = (
     (InvalidACLError, NoAuth),
     (AuthFailedError, NoAuth),
     (SessionExpiredError, SessionExpired),
+    (UnimplementedError, Unimplemented),
     (KazooConnectionLoss, ConnectionLoss),
     (ConnectionClosedError, ConnectionLoss),
 )

@@ -25,6 +25,7 @@ from commitlog.coordination.client import (
     Create,
     Delete,
     EventType,
+    NoNode,
     Op,
     OpResult,
     SessionExpired,
@@ -288,6 +289,16 @@ class MemoryCoordination(BaseClient):
             lambda session: self._ensemble.read(session, lambda tree: tree.get(target), data=left),
             answered,
         )
+
+    async def get_all(self, wanted: Sequence[str]) -> list[tuple[bytes, Stat] | CoordinationError]:
+        targets = [self._with_chroot(path) for path in wanted]
+
+        def look(tree: Tree) -> list[tuple[bytes, Stat] | CoordinationError]:
+            return [tree.get(target) if tree.stat(target) else NoNode(target) for target in targets]
+
+        if not targets:
+            return []
+        return await self._ask(wanted[0], lambda session: self._ensemble.read(session, look))
 
     async def set(self, path: str, data: bytes, version: int = ANY_VERSION) -> Stat:
         target = self._with_chroot(path)
