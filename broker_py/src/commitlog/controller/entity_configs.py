@@ -9,7 +9,7 @@ notification znode, which is what brokers watch; they read the entity afresh.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from commitlog.coordination import paths
 from commitlog.coordination.client import (
@@ -21,6 +21,7 @@ from commitlog.coordination.client import (
     NotEmpty,
     Op,
     SetData,
+    data_of,
     ensure_path,
     retry_until_connected,
 )
@@ -39,17 +40,18 @@ class EntityConfigs:
 
     async def read(self, entity_type: str, sanitized_name: str) -> dict[str, str]:
         """The overrides of an entity; none when it has no znode."""
-        path = paths.config_entity(entity_type, sanitized_name)
-        try:
-            data, _ = await retry_until_connected(self._coordination, lambda: self._coordination.get(path))
-        except NoNode:
-            return {}
-        return dict(ConfigEntity.decode(data).config)
+        return (await self._read_some([paths.config_entity(entity_type, sanitized_name)]))[0]
 
     async def read_all(self, entity_type: str) -> dict[str, dict[str, str]]:
         """The overrides of every entity of a type, by sanitized name."""
         names = await self._children(paths.config_type(entity_type))
-        return {name: await self.read(entity_type, name) for name in names}
+        wanted = [paths.config_entity(entity_type, name) for name in names]
+        return dict(zip(names, await self._read_some(wanted), strict=True))
+
+    async def _read_some(self, wanted: Sequence[str]) -> list[dict[str, str]]:
+        found = await retry_until_connected(self._coordination, lambda: self._coordination.get_all(wanted))
+        entities = map(data_of, found)
+        return [{} if data is None else dict(ConfigEntity.decode(data).config) for data in entities]
 
     async def read_all_clients_of_users(self) -> dict[tuple[str, str], dict[str, str]]:
         """The overrides of /config/users/<user>/clients/<client>, by both sanitized names."""

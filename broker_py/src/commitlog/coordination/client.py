@@ -288,6 +288,15 @@ async def read_alone(coordination: Coordination, path: str) -> tuple[bytes, Stat
         return error
 
 
+def data_of(answer: tuple[bytes, Stat] | CoordinationError) -> bytes | None:
+    """The data in an answer of `get_all`, None for a znode that is not there; other errors are raised."""
+    if isinstance(answer, NoNode):
+        return None
+    if isinstance(answer, CoordinationError):
+        raise answer
+    return answer[0]
+
+
 async def delete_recursively(coordination: Coordination, path: str) -> bool:
     """Delete a znode and all below it; False when it was not there. Someone else deleting along is no
     error."""

@@ -8,14 +8,13 @@ LeaderAndIsr is applied, and again when a notification names them.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from commitlog.config.topic import TopicConfig
 from commitlog.coordination import paths
-from commitlog.coordination.client import ConnectionLoss, Coordination, NoNode, SessionExpired
+from commitlog.coordination.client import ConnectionLoss, Coordination, SessionExpired, data_of
 from commitlog.coordination.documents import ConfigEntity, DocumentError
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("commitlog.server.topic_configs")
 
-READS_AT_ONCE = 64
 _NONE: Mapping[str, str] = {}
 
 
@@ -55,31 +53,35 @@ class TopicConfigRepository:
         await self.refresh(map(paths.desanitize, names))
 
     async def refresh(self, topics: Iterable[str]) -> None:
+        """Read the topics' overrides afresh."""
         wanted = list(topics)
-        for start in range(0, len(wanted), READS_AT_ONCE):
-            await asyncio.gather(*(self.reload(topic) for topic in wanted[start : start + READS_AT_ONCE]))
+        found = await self._read([paths.topic_config(paths.sanitize(topic)) for topic in wanted])
+        for topic, answer in zip(wanted, found, strict=True):
+            self._overrides[topic] = _decode(topic, answer)
+            self._configs.pop(topic, None)
 
     async def reload(self, topic: str) -> Mapping[str, str]:
-        """Read the topic's overrides afresh."""
-        try:
-            data = await self._read(paths.topic_config(paths.sanitize(topic)))
-            overrides = ConfigEntity.decode(data).config
-        except NoNode:
-            overrides = _NONE
-        except DocumentError as error:
-            log.error("Topic %s: overrides cannot be read, the broker's defaults are used: %s", topic, error)
-            overrides = _NONE
-        self._overrides[topic] = overrides
-        self._configs.pop(topic, None)
-        return overrides
+        """One topic's, and what they are."""
+        await self.refresh((topic,))
+        return self._overrides[topic]
 
-    async def _read(self, path: str) -> bytes:
-        """Wait for ZooKeeper while it is away, as Kafka does: a controller does not repeat a LeaderAndIsr
-        that failed."""
+    async def _read(self, wanted: Sequence[str]) -> list[bytes | None]:
+        """The data of each znode, None for one that is not there. Waits for ZooKeeper while it is away, as
+        Kafka does: a controller does not repeat a LeaderAndIsr that failed."""
         while True:
             try:
-                data, _ = await self._coordination.get(path)
+                answers = await self._coordination.get_all(wanted)
             except (ConnectionLoss, SessionExpired):
                 await self._coordination.wait_connected()
             else:
-                return data
+                return [data_of(answer) for answer in answers]
+
+
+def _decode(topic: str, data: bytes | None) -> Mapping[str, str]:
+    if data is None:
+        return _NONE
+    try:
+        return ConfigEntity.decode(data).config
+    except DocumentError as error:
+        log.error("Topic %s: overrides cannot be read, the broker's defaults are used: %s", topic, error)
+        return _NONE
