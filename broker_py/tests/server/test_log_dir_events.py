@@ -28,7 +28,7 @@ def test_what_was_in_a_failed_directory_is_led_elsewhere(tmp_path: Path) -> None
         led = {index for index, state in cache.partitions("t").items() if state.leader == 1}
         lost = {index for index, directory in hosted.items() if directory == dirs[0]}
         assert led & lost
-        logs = first._log_manager
+        logs = first.services.log_manager
         logs._fail_dir(dirs[0], OSError(errno.EIO, "Input/output error"))
 
         def leaders() -> dict[int, int]:

@@ -23,8 +23,6 @@ from typing import TYPE_CHECKING
 from commitlog.apis.services import Services
 from commitlog.config.broker import PROMETHEUS_LISTENER, BrokerConfig, ConfigError
 from commitlog.config.password_encoder import password_encoder
-from commitlog.controller.controller import KafkaController
-from commitlog.controller.topic_admin import TopicAdmin
 from commitlog.coordination import paths
 from commitlog.coordination.client import (
     Coordination,
@@ -38,43 +36,30 @@ from commitlog.coordination.documents import (
     DocumentError,
     TopicAssignment,
 )
-from commitlog.groups.coordinator import OFFSETS_TOPIC, GroupCoordinator
+from commitlog.groups.coordinator import OFFSETS_TOPIC
 from commitlog.metrics.endpoint import PrometheusEndpoint
-from commitlog.metrics.families import Sources
-from commitlog.replication.fetch_session import FetchSessionCache
-from commitlog.replication.metadata_cache import MetadataCache
-from commitlog.replication.replica_manager import ReplicaManager
 from commitlog.security.authorizer import AclAuthorizer
 from commitlog.security.authorizer_settings import authorizer_settings
-from commitlog.security.client_quotas import ClientQuotas
 from commitlog.server import identity
-from commitlog.server.auto_topics import AutoTopicCreation
 from commitlog.server.broker_security import BrokerSecurity
 from commitlog.server.config_watcher import ConfigWatcher
 from commitlog.server.connection_quotas import ConnectionQuotas
 from commitlog.server.controlled_shutdown import controlled_shutdown
-from commitlog.server.controller_client import ControllerClient
 from commitlog.server.dispatch import Dispatcher
 from commitlog.server.dynamic_listeners import Listeners
 from commitlog.server.earlier_session import EarlierSession
 from commitlog.server.errors import StartupError
 from commitlog.server.listener import SocketListener
 from commitlog.server.log_dir_events import LogDirEvents
-from commitlog.server.metrics_broker import BrokerMetrics
+from commitlog.server.metrics_broker import BrokerMetrics, metric_sources
 from commitlog.server.metrics_replicas import ReplicaMetrics
-from commitlog.server.producer_ids import ProducerIdManager
 from commitlog.server.quota_configs import QuotaConfigs
 from commitlog.server.registration import BrokerRegistrar
-from commitlog.server.room_settings import (
-    client_quota_windows,
-    connection_limits,
-    controller_quota_windows,
-    log_settings,
-)
+from commitlog.server.room_settings import connection_limits
+from commitlog.server.rooms import World, furnish, loop_ms
 from commitlog.server.topic_configs import TopicConfigRepository
-from commitlog.storage.log_manager import LogManager, StorageError
-from commitlog.transactions.coordinator import TRANSACTIONS_TOPIC, TransactionCoordinator
-from commitlog.transactions.verification import TransactionVerifier
+from commitlog.storage.log_manager import StorageError
+from commitlog.transactions.coordinator import TRANSACTIONS_TOPIC
 
 if TYPE_CHECKING:
     from commitlog.replication.partition import Partition
@@ -82,7 +67,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("commitlog.server.broker")
 
-FETCH_SESSION_EVICTION_MS = 120_000
 OLDEST_INTER_BROKER_PROTOCOL = "2.7-IV2"
 """Before it, leaders wrote their ISR into ZooKeeper themselves (KIP-497 moved that to the controller)."""
 
@@ -165,25 +149,25 @@ class Broker:
         await self._start_authorizer()
         self._started["security"] = self._security.stop
         self._security.config_changed()
-        await self._security.start(lambda: self._controller.is_active)
-        self._log_manager.lock()
+        await self._security.start(lambda: self._rooms.controller.is_active)
+        self._rooms.log_manager.lock()
         self._session_file = EarlierSession(
-            self._disk, self._coordination, self._log_manager.online_log_dirs[0]
+            self._disk, self._coordination, self._rooms.log_manager.online_log_dirs[0]
         )
         await self._session_file.end()
-        await self._log_manager.load()
-        self._started["log manager"] = self._log_manager.shutdown
-        self._log_manager.start()
+        await self._rooms.log_manager.load()
+        self._started["log manager"] = self._rooms.log_manager.shutdown
+        self._rooms.log_manager.start()
         await self._bind()
-        self._started["replica manager"] = self._replicas.stop
-        self._replicas.start()
+        self._started["replica manager"] = self._rooms.replicas.stop
+        self._rooms.replicas.start()
         await self._register()
-        self._started["controller"] = self._controller.stop
-        await self._controller.start()
-        self._started["group coordinator"] = self._groups.stop
-        self._groups.start(await self._partition_count(OFFSETS_TOPIC))
-        self._started["transaction coordinator"] = self._transactions.stop
-        self._transactions.start(await self._partition_count(TRANSACTIONS_TOPIC))
+        self._started["controller"] = self._rooms.controller.stop
+        await self._rooms.controller.start()
+        self._started["group coordinator"] = self._rooms.groups.stop
+        self._rooms.groups.start(await self._partition_count(OFFSETS_TOPIC))
+        self._started["transaction coordinator"] = self._rooms.transactions.stop
+        self._rooms.transactions.start(await self._partition_count(TRANSACTIONS_TOPIC))
         await self._watch_configs()
         await self._expose_metrics()
         self._listeners.start()
@@ -230,96 +214,26 @@ class Broker:
 
     def _build(self, cluster_id: str) -> None:
         """Make the rooms' objects; none of them does anything before its ``start``."""
-        config, now_ms, rng = self.config, self._now_ms, self._rng
-        metadata = MetadataCache(config.broker_id)
-        self._log_manager = LogManager(
-            self._disk,
-            config.log_dirs,
-            broker_id=config.broker_id,
-            cluster_id=cluster_id,
-            topic_config=self._topic_configs.config,
-            settings=log_settings(config),
-            now_ms=now_ms,
-            rng=rng,
-            on_log_dir_failure=self._log_dir_failed,
-        )
+        config = self.config
         self._log_dir_events = LogDirEvents(self._coordination, config.broker_id)
         self._started["log dir events"] = self._log_dir_events.stop
-        self._replicas = ReplicaManager(
+        world = World(
             config,
-            self._log_manager,
-            metadata,
-            connect=self._security.connect_to_endpoint,
-            now_ms=now_ms,
-            rng=rng,
-        )
-        self._controller = KafkaController(
-            config,
+            cluster_id,
+            self._disk,
             self._coordination,
-            config.broker_id,
-            self.epoch,
-            now_ms=now_ms,
-            rng=rng,
-            connect=self._security.connect_to_endpoint,
+            self._security,
+            self._topic_configs,
+            self.broker_epoch,
+            self._now_ms,
+            self._rng,
         )
-        self._controller_client = ControllerClient(
-            metadata, config.inter_broker_listener_name, self._security.connect
-        )
-        topic_admin = TopicAdmin(config, self._coordination, rng=rng)
-        self._groups = GroupCoordinator(config, self._replicas, now_ms=now_ms, rng=rng)
-        self._replicas.add_leadership_listener(self._leadership_changed)
-        self._replicas.add_deletion_listener(self._groups.on_partitions_deleted)
-        self._producer_ids = ProducerIdManager(
-            config.broker_id, self.broker_epoch, self._controller_client.send
-        )
-        self._transactions = TransactionCoordinator(
-            config,
-            self._replicas,
-            metadata,
-            next_producer_id=self._producer_ids.next_id,
-            connect=self._security.connect_to_endpoint,
-            now_ms=now_ms,
-        )
-        self._verifier = TransactionVerifier(
-            config, self._transactions, metadata, self._security.connect_to_endpoint
-        )
-        self._auto_topics = AutoTopicCreation(
-            config,
-            metadata,
-            self._controller,
-            self._controller_client,
-            topic_admin,
-            self._groups.topic_configs,
-        )
-        self._quotas = ClientQuotas(client_quota_windows(config), controller_quota_windows(config), _loop_ms)
-        self._connection_quotas = ConnectionQuotas(connection_limits(config), _loop_ms)
-        self._quota_configs = QuotaConfigs(self._coordination, self._quotas, self._connection_quotas)
-        self.services = Services(
-            config=config,
-            broker_id=config.broker_id,
-            cluster_id=cluster_id,
-            broker_epoch=self.broker_epoch,
-            metadata=metadata,
-            disk=self._disk,
-            log_manager=self._log_manager,
-            replicas=self._replicas,
-            groups=self._groups,
-            transactions=self._transactions,
-            verifier=self._verifier,
-            controller=self._controller,
-            coordination=self._coordination,
-            topic_admin=topic_admin,
-            producer_ids=self._producer_ids,
-            fetch_sessions=FetchSessionCache(
-                config.max_incremental_fetch_session_cache_slots, FETCH_SESSION_EVICTION_MS, now_ms, rng
-            ),
-            auto_topics=self._auto_topics,
-            topic_configs=self._topic_configs,
-            quotas=self._quotas,
-            tokens=self._security.tokens,
-            now_ms=now_ms,
-            rng=rng,
-        )
+        self._rooms = furnish(world, self._log_dir_failed)
+        self.services = self._rooms.services
+        self._rooms.replicas.add_leadership_listener(self._leadership_changed)
+        self._rooms.replicas.add_deletion_listener(self._rooms.groups.on_partitions_deleted)
+        self._connection_quotas = ConnectionQuotas(connection_limits(config), loop_ms)
+        self._quota_configs = QuotaConfigs(self._coordination, self.services.quotas, self._connection_quotas)
 
     async def _bind(self) -> None:
         dispatcher = self._dispatcher = Dispatcher(self.services, authorizer=self._authorizer)
@@ -332,8 +246,8 @@ class Broker:
         self._registrar = registrar
         self.epoch = await registrar.register(self._registration())
         self._session_file.note()
-        self._replicas.broker_epoch = self.epoch
-        self._controller.broker_epoch = self.epoch
+        self._rooms.replicas.broker_epoch = self.epoch
+        self._rooms.controller.broker_epoch = self.epoch
         self._coordination.add_session_listener(self._session_changed)
         self._resession = asyncio.get_running_loop().create_task(self._register_again(registrar))
         self._started["registration"] = self._stop_registering
@@ -360,24 +274,9 @@ class Broker:
             return
         self._dispatcher.times_requests = True
         broker = BrokerMetrics(self.services, self._dispatcher, self._connection_quotas, self.listeners)
-        replicas = ReplicaMetrics(self._replicas, self._log_manager)
-        sources = Sources()
-        for source in (
-            broker.server,
-            broker.controller,
-            replicas.manager,
-            replicas.topics,
-            replicas.partitions,
-            replicas.logs,
-            replicas.fetchers,
-            broker.network,
-            broker.requests,
-            broker.groups,
-            broker.quotas,
-        ):
-            sources.add(source)
         self._coordination.add_session_listener(broker.session_changed)
-        endpoint = PrometheusEndpoint(*address, sources)
+        replicas = ReplicaMetrics(self._rooms.replicas, self._rooms.log_manager)
+        endpoint = PrometheusEndpoint(*address, metric_sources(broker, replicas))
         try:
             await endpoint.start()
         except OSError as error:
@@ -401,19 +300,19 @@ class Broker:
     def _leadership_changed(self, leaders: Sequence[Partition], followers: Sequence[Partition]) -> None:
         for partition in leaders:
             if partition.topic == OFFSETS_TOPIC:
-                self._groups.on_election(partition.partition, partition.leader_epoch)
+                self._rooms.groups.on_election(partition.partition, partition.leader_epoch)
             elif partition.topic == TRANSACTIONS_TOPIC:
-                self._transactions.on_election(partition.partition, partition.leader_epoch)
+                self._rooms.transactions.on_election(partition.partition, partition.leader_epoch)
         for partition in followers:
             if partition.topic == OFFSETS_TOPIC:
-                self._groups.on_resignation(partition.partition, partition.leader_epoch)
+                self._rooms.groups.on_resignation(partition.partition, partition.leader_epoch)
             elif partition.topic == TRANSACTIONS_TOPIC:
-                self._transactions.on_resignation(partition.partition, partition.leader_epoch)
+                self._rooms.transactions.on_resignation(partition.partition, partition.leader_epoch)
 
     def _log_dir_failed(self, log_dir: str) -> None:
-        self._replicas.handle_log_dir_failure(log_dir)
+        self._rooms.replicas.handle_log_dir_failure(log_dir)
         self._log_dir_events.propagate()
-        if not self._log_manager.online_log_dirs:
+        if not self._rooms.log_manager.online_log_dirs:
             dirs = ", ".join(self.config.log_dirs)
             log.critical("Shutdown broker because all log dirs in %s have failed", dirs)
             self.failed.set()
@@ -429,12 +328,12 @@ class Broker:
             self._expired.clear()
             log.warning("[KafkaServer id=%d] ZooKeeper session expired", self.config.broker_id)
             try:
-                await self._controller.on_session_expired()
+                await self._rooms.controller.on_session_expired()
                 await self._coordination.wait_connected()
                 self.epoch = await registrar.register(self._registration())
                 self._session_file.note()
-                self._replicas.broker_epoch = self.epoch
-                await self._controller.on_session_restored(self.epoch)
+                self._rooms.replicas.broker_epoch = self.epoch
+                await self._rooms.controller.on_session_restored(self.epoch)
             except StartupError as error:
                 log.critical("[KafkaServer id=%d] cannot register again: %s", self.config.broker_id, error)
                 self.failed.set()
@@ -479,9 +378,9 @@ class Broker:
     async def _topic_config_changed(self, topic: str) -> None:
         overrides = await self._topic_configs.reload(topic)
         log.info("Processing override for entityPath: topics/%s with config: %s", topic, dict(overrides))
-        self._log_manager.update_topic_config(topic)
+        self._rooms.log_manager.update_topic_config(topic)
         if overrides.get("unclean.leader.election.enable", "").lower() == "true":
-            self._controller.enable_topic_unclean_leader_election(topic)
+            self._rooms.controller.enable_topic_unclean_leader_election(topic)
 
     async def _user_config_changed(self, entity: str) -> None:
         log.info("Processing override for entityPath: users/%s", entity)
@@ -499,12 +398,12 @@ class Broker:
         await self._listeners.reconfigure()
         await self._registrar.update(self._registration())
         self._security.config_changed()
-        self._replicas.quotas.config_changed()
+        self._rooms.replicas.quotas.config_changed()
         self._topic_configs.broker_defaults_changed()
-        for topic in {one.topic for one in self._log_manager.all_logs()}:
-            self._log_manager.update_topic_config(topic)
+        for topic in {one.topic for one in self._rooms.log_manager.all_logs()}:
+            self._rooms.log_manager.update_topic_config(topic)
         if self.config.unclean_leader_election_enable and not was_unclean:
-            self._controller.enable_default_unclean_leader_election()
+            self._rooms.controller.enable_default_unclean_leader_election()
 
     # stop
 
@@ -512,8 +411,8 @@ class Broker:
         """Controlled shutdown, then STOP_ORDER."""
         log.info("[KafkaServer id=%d] shutting down", self.config.broker_id)
         if self.config.controlled_shutdown_enable and self.epoch >= 0:
-            self._replicas.prepare_to_stop()
-            await controlled_shutdown(self.config, self._controller_client, self.broker_epoch)
+            self._rooms.replicas.prepare_to_stop()
+            await controlled_shutdown(self.config, self._rooms.controller_client, self.broker_epoch)
         await self._undo_all()
         log.info("[KafkaServer id=%d] shut down completed", self.config.broker_id)
 
@@ -529,10 +428,10 @@ class Broker:
 
     async def _stop_listeners(self) -> None:
         await self._listeners.stop()
-        await self._auto_topics.stop()
-        await self._producer_ids.stop()
-        self._verifier.close()
-        self._controller_client.close()
+        await self._rooms.auto_topics.stop()
+        await self._rooms.producer_ids.stop()
+        self._rooms.verifier.close()
+        self._rooms.controller_client.close()
 
     async def _stop_registering(self) -> None:
         self._coordination.remove_session_listener(self._session_changed)
@@ -540,8 +439,3 @@ class Broker:
             self._resession.cancel()
             await asyncio.gather(self._resession, return_exceptions=True)
         self._session_file.forget()
-
-
-def _loop_ms() -> int:
-    """A clock that does not go back, for what is measured over time."""
-    return int(asyncio.get_running_loop().time() * 1000)

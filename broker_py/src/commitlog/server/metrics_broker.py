@@ -14,7 +14,7 @@ from prometheus_client.core import Metric
 from commitlog.coordination.client import SessionState
 from commitlog.coordination.paths import desanitize
 from commitlog.groups.group import GroupState
-from commitlog.metrics.families import Labels, counter, counters, gauge, gauges, summaries, untyped
+from commitlog.metrics.families import Labels, Sources, counter, counters, gauge, gauges, summaries, untyped
 from commitlog.metrics.rate import Rate
 from commitlog.metrics.requests import RequestStats
 from commitlog.wire.api_keys import ApiKey
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from commitlog.server.connection_quotas import ConnectionQuotas
     from commitlog.server.dispatch import Dispatcher
     from commitlog.server.listener import SocketListener
+    from commitlog.server.metrics_replicas import ReplicaMetrics
 
 RUNNING = 3
 """BrokerState.RUNNING: the endpoint is there only as long as the broker runs."""
@@ -206,6 +207,26 @@ class BrokerMetrics:
         yield gauges(
             f"{prefix}_throttle_time", "Milliseconds that a client had to wait, on average.", throttled
         )
+
+
+def metric_sources(broker: BrokerMetrics, replicas: ReplicaMetrics) -> Sources:
+    """All of it, in the order in which it is shown."""
+    sources = Sources()
+    for source in (
+        broker.server,
+        broker.controller,
+        replicas.manager,
+        replicas.topics,
+        replicas.partitions,
+        replicas.logs,
+        replicas.fetchers,
+        broker.network,
+        broker.requests,
+        broker.groups,
+        broker.quotas,
+    ):
+        sources.add(source)
+    return sources
 
 
 def _sensors(manager: ClientQuotaManager) -> Iterable[tuple[Labels, Sensor]]:
