@@ -209,7 +209,7 @@ def test_another_password_of_the_user_that_brokers_log_in_as_is_refused(tmp_path
     before = jaas.read_text()
     done = apply(tmp_path, "main", "-vvv", security_broker_password="second-password")
     assert done.status != 0
-    assert "give the new password to the other user" in done.output
+    assert "playbooks/rotate_secrets.yml gives them a new one" in done.output
     assert jaas.read_text() == before
     assert "first-password" not in done.output
     assert apply(tmp_path, "main", security_broker_password="second-password", security_broker_user="broker2").status == 0
@@ -223,3 +223,67 @@ def test_certificates_from_before_are_made_again_once(tmp_path: Path) -> None:
         time.sleep(0.05)
     assert made(tmp_path, not_before=began) == ["kafka1.pem"]
     assert made(tmp_path, not_before=began) == []
+
+
+def passwords(directory: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (directory / "passwords").iterdir()}
+
+
+def renewed(directory: Path, step: str, *flags: str, names: tuple[str, ...] = ("broker", "admin")) -> list[str]:
+    return made(directory, *flags, certificates=[], passwords=[], secrets=step, renew=list(names))
+
+
+def test_new_passwords_are_made_once_until_they_are_everywhere(tmp_path: Path) -> None:
+    made(tmp_path, passwords=["broker", "admin", "zookeeper"])
+    before = passwords(tmp_path)
+    assert renewed(tmp_path, "renew", "--dry-run") == ["passwords/broker2", "passwords/admin", "broker_user"]
+    assert passwords(tmp_path) == before
+    assert renewed(tmp_path, "renew") == ["passwords/broker2", "passwords/admin", "broker_user"]
+    after = passwords(tmp_path)
+    assert set(after) == {*before, "broker2"}
+    assert after["admin"] != before["admin"]
+    assert (after["broker"], after["zookeeper"]) == (before["broker"], before["zookeeper"])
+    assert (tmp_path / "broker_user").read_text() == "broker2 broker"
+    assert renewed(tmp_path, "renew") == []
+    assert renewed(tmp_path, "done") == ["broker_user"]
+    assert renewed(tmp_path, "done") == []
+    assert renewed(tmp_path, "renew", names=("broker",)) == ["passwords/broker", "broker_user"]
+    assert (tmp_path / "broker_user").read_text() == "broker broker2"
+
+
+def test_a_user_of_brokers_that_is_none_is_said(tmp_path: Path) -> None:
+    made(tmp_path)
+    (tmp_path / "broker_user").write_text("root")
+    done = order(tmp_path, secrets="renew", renew=["broker"])
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"{tmp_path}/broker_user: 'root' is no user of the brokers; allowed are broker and broker2"
+
+
+def test_the_role_logs_in_as_the_user_that_the_controller_names(tmp_path: Path) -> None:
+    assert apply(tmp_path).status == 0
+    renewed(tmp_path / "controller", "renew")
+    done = apply(tmp_path)
+    assert done.status == 0, done.output
+    made_password = passwords(tmp_path / "controller")["broker2"]
+    jaas = (tmp_path / "home" / "config" / "security" / "broker.jaas").read_text()
+    assert f'username="broker2" password="{made_password}";' in jaas
+
+
+def test_ahead_of_zookeeper_a_broker_keeps_its_login_to_other_brokers(tmp_path: Path) -> None:
+    """Its new user is known to ZooKeeper only later."""
+    old = {"__ansible_unsafe": '};quo"ted }; \\ {{ 7*7 }}'}
+    assert apply(tmp_path, security_broker_password=old, security_zookeeper_password="zookeeper-1").status == 0
+    directory = tmp_path / "home" / "config" / "security"
+    jaas, client = (directory / "broker.jaas").read_text(), (directory / "client.properties").read_text()
+    new = {
+        "security_broker_user": "broker2",
+        "security_broker_password": "second-password",
+        "security_admin_password": "second-password",
+        "security_zookeeper_password": "zookeeper-2",
+    }
+    assert apply(tmp_path, security_ahead=True, **new).status == 0
+    assert (directory / "broker.jaas").read_text() == jaas.replace("zookeeper-1", "zookeeper-2")
+    assert (directory / "client.properties").read_text() == client
+    assert apply(tmp_path, **new).status == 0
+    assert "broker2" in (directory / "broker.jaas").read_text()
+    assert "second-password" in (directory / "client.properties").read_text()

@@ -5,13 +5,18 @@ The order is JSON on standard input:
 
     {"directory": ..., "days": N, "renew_days": N, "passwords": [NAME...],
      "certificates": [{"file": NAME, "common_name": ..., "unit": ..., "names": [NAME or ADDRESS...]}...],
-     "not_before": SECONDS}
+     "not_before": SECONDS, "secrets": "renew" or "done", "renew": [NAME...]}
 
 In the directory, which only its owner can read: ca.pem, ca.key; NAME.pem with a key and its certificate; passwords/NAME. Each
 file is replaced as a whole. Prints as JSON what was made and whether all is there. With --dry-run makes nothing. Needs the
 package cryptography, which ansible-core brings. Any number of these may run at once.
 
 Certificates that were made before `not_before`, in seconds of the epoch, are made again; 0 or no such key makes none again.
+
+Brokers have two users; broker_user names the one that they log in as. `renew` makes the passwords of `renew` again, where
+"broker" is the user that they do not log in as so far, and then puts that user first in broker_user and the former one behind
+it. As long as one stands there `renew` does nothing: a run that was interrupted goes on with the passwords that it has made.
+`done` takes the former user out.
 """
 
 from __future__ import annotations
@@ -42,6 +47,7 @@ EARLIER = datetime.timedelta(hours=1)
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*")
 PASSWORD_LENGTH = 32
+BROKER_USERS = ("broker", "broker2")
 
 
 class OrderError(Exception):
@@ -204,12 +210,33 @@ def issue(ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, wanted: dict
     return key_text(key) + made.sign(ca_key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
+def new_password() -> bytes:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _letter in range(PASSWORD_LENGTH)).encode()
+
+
+def renew_secrets(directory: Directory, step: str, names: list[str]) -> None:
+    """From one of the brokers' users to the other; see above."""
+    now, *former = (directory.read("broker_user") or BROKER_USERS[0].encode()).decode().split() or [""]
+    if now not in BROKER_USERS:
+        allowed = " and ".join(BROKER_USERS)
+        raise OrderError(f"{directory.path}/broker_user: '{now}' is no user of the brokers; allowed are {allowed}")
+    if step == "done" and former:
+        directory.write("broker_user", now.encode())
+    elif step == "renew" and not former:
+        other = BROKER_USERS[1 - BROKER_USERS.index(now)]
+        for name in names:
+            directory.write(f"passwords/{other if name == 'broker' else name}", new_password())
+        directory.write("broker_user", f"{other} {now}".encode())
+
+
 def carry_out(order: dict[str, Any], directory: Directory) -> None:
     for wanted in order["certificates"]:
         if FILE_NAME.fullmatch(wanted["file"]) is None:
             raise OrderError(
                 f"{wanted['file']!r} cannot be the name of a certificate's file; allowed are letters, digits, '.', '_' and '-'"
             )
+    if order.get("secrets"):
+        renew_secrets(directory, order["secrets"], order.get("renew", []))
     if order["certificates"]:
         ca, ca_key = authority(directory, order["days"])
         for wanted in order["certificates"]:
@@ -218,8 +245,7 @@ def carry_out(order: dict[str, Any], directory: Directory) -> None:
                 directory.write(f"{wanted['file']}.pem", issue(ca, ca_key, wanted, order["days"]))
     for name in order["passwords"]:
         if not directory.read(f"passwords/{name}"):
-            made = "".join(secrets.choice(string.ascii_letters + string.digits) for _letter in range(PASSWORD_LENGTH))
-            directory.write(f"passwords/{name}", made.encode())
+            directory.write(f"passwords/{name}", new_password())
 
 
 def main() -> None:
