@@ -94,7 +94,18 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Raises Ended after help, version or a complaint."""
+        if self._subparsers is None:
+            self._refuse_unknown(words)
         return self.parse_args(list(words))
+
+    def _refuse_unknown(self, words: Sequence[str]) -> None:
+        """argparse4j complains of an option that is none before it misses one."""
+        for word in words:
+            name = word.partition("=")[0]
+            if name.startswith("--") and not any(
+                known.startswith(name) for action in self._actions for known in action.option_strings
+            ):
+                self.error(f"unrecognized arguments: {name}")
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -117,12 +128,10 @@ class Parser(argparse.ArgumentParser):
         exclusive = [action for group in self._mutually_exclusive_groups for action in group._group_actions]
         parts = [_usage(action) for action in self._actions if action not in exclusive]
         for group in self._mutually_exclusive_groups:
-            alternatives = [_usage(action).strip("[]") for action in group._group_actions]
-            last = len(alternatives) - 1
-            parts += [
-                f"{'(' if index == 0 else ''}{text}{')' if index == last else ' |'}"
-                for index, text in enumerate(alternatives)
-            ]
+            alternatives = [_option_usage(action) for action in group._group_actions]
+            for index, text in enumerate(alternatives):
+                parts += ["|"] if index else []
+                parts.append(f"{'' if index else '('}{text}{')' if index == len(alternatives) - 1 else ''}")
         return [word for part in parts for word in ([part] if part != "COMMAND ..." else part.split())]
 
     def format_help(self) -> str:
@@ -139,15 +148,21 @@ class Parser(argparse.ArgumentParser):
 
 
 def _usage(action: argparse.Action) -> str:
-    metavar = action.metavar or action.dest.upper()
     if not action.option_strings:
+        metavar = action.metavar or action.dest.upper()
         return f"{metavar} ..." if isinstance(action, argparse._SubParsersAction) else str(metavar)
+    text = _option_usage(action)
+    return text if action.required else f"[{text}]"
+
+
+def _option_usage(action: argparse.Action) -> str:
+    metavar = action.metavar or action.dest.upper()
     text = action.option_strings[0]
     if action.nargs == "+":
         text += f" {metavar} [{metavar} ...]"
     elif action.nargs != 0:
         text += f" {metavar}"
-    return text if action.required else f"[{text}]"
+    return text
 
 
 def _in_its_words(message: str) -> str:
@@ -161,7 +176,7 @@ def _in_its_words(message: str) -> str:
             if option is None or (len(missing) > 1 and missing[-1].isupper())
             else (f"argument {option} is required")
         )
-    if "invalid choice: " in message:
+    if "invalid choice: " in message and not message.startswith("argument --"):
         return message[message.index("invalid choice: ") :]
     if message.startswith("unrecognized arguments: "):
         first = message.split()[2]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from commitlog.cli.configs_options import BROKERS, CLIENTS, MECHANISMS, USERS, ConfigCommand
 from commitlog.cli.java_order import strings_in_hash_order
 from commitlog.cli.jopt import ArgumentError
-from commitlog.cli.librdkafka import log
 from commitlog.cli.scram import Password, random_salt
+from commitlog.cli.terminal import log
 from commitlog.cli.topics_errors import ToolError
 from commitlog.config import properties
 from commitlog.config.broker import BrokerConfig

@@ -113,7 +113,7 @@ class Printer:
         self._output = output
 
     def run(self) -> None:
-        from commitlog.cli.librdkafka import log
+        from commitlog.cli.terminal import log
 
         silent_since = time.monotonic()
         while self._wanted() > 0:
@@ -145,7 +145,7 @@ class Printer:
 
     def _print(self, messages: Sequence[Message]) -> bool:
         """False when nobody listens any more."""
-        from commitlog.cli.librdkafka import log
+        from commitlog.cli.terminal import log
 
         try:
             for message in messages:

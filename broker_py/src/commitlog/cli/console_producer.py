@@ -153,7 +153,7 @@ class Sender:
         )
 
     def _failed(self, line: Line, reason: str) -> None:
-        from commitlog.cli.librdkafka import log
+        from commitlog.cli.terminal import log
 
         self.failures += 1
         key = "null" if line.key is None else f"{len(line.key)} bytes"

@@ -15,7 +15,7 @@ from commitlog.cli.group_admin import commit_offsets, committed_offsets, describ
 from commitlog.cli.java_order import partitions_in_hash_order, strings_in_hash_order
 from commitlog.cli.java_time import datetime_to_ms, duration_to_ms
 from commitlog.cli.jopt import Parsed, UsageError
-from commitlog.cli.librdkafka import log
+from commitlog.cli.terminal import log
 from commitlog.cli.topics_errors import ToolError
 from commitlog.wire.errors import ErrorCode
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from commitlog.cli.terminal import log
 from commitlog.cli.topics_errors import ToolError
 from commitlog.security.client_security import (
     ClientSecurityError,
@@ -73,15 +73,6 @@ SAID_MAX = 1000
 _NO_SUCH = re.compile(r'No such configuration property: "([^"]+)"')
 
 
-def log(level: str, message: str, logger: str) -> None:
-    """A line of log as Kafka's tools write it to standard error."""
-    print(f"[{_now()}] {level} {message} ({logger})", file=sys.stderr)
-
-
-def _now() -> str:
-    return logging.Formatter().formatTime(logging.makeLogRecord({}))
-
-
 class _LogHandler(logging.Handler):
     """librdkafka's own log, each thing said once: a broker that is away is tried ten times a second. What it
     retries of its own accord, such as asking for a producer id, the Java client does not mention either.
@@ -112,7 +103,9 @@ def _library() -> Any:
 
 
 def make_producer(settings: Mapping[str, str], **callbacks: Callable[..., None]) -> confluent_kafka.Producer:
-    producer: confluent_kafka.Producer = _make(_library().Producer, settings, callbacks)
+    """Keys go to the partitions to which the Java client's default sends them."""
+    chosen = {"partitioner": "murmur2_random", **settings}
+    producer: confluent_kafka.Producer = _make(_library().Producer, chosen, callbacks)
     return producer
 
 

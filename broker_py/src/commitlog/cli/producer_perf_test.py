@@ -122,7 +122,7 @@ def _transaction_options(parser: Parser) -> None:
 
 def _payload_options(parser: Parser) -> None:
     shown = parser.add_argument_group(
-        "payload", "either --record-size or --payload-file must be specified but not both."
+        description="either --record-size or --payload-file must be specified but not both."
     )
     payload = shown.add_mutually_exclusive_group(required=True)
     payload.add_argument(

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from commitlog.cli.console_consumer_options import EARLIEST, ConsumerCommand
-from commitlog.cli.librdkafka import log, make_consumer
+from commitlog.cli.librdkafka import make_consumer
+from commitlog.cli.terminal import log
 from commitlog.cli.topics_errors import ToolError
 from commitlog.cli.zookeeper_group import TopicPartition, ZooKeeperGroup
 

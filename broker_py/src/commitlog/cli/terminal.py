@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from commitlog import __version__
@@ -115,6 +116,17 @@ def say_as_java(prefix: str = "") -> Callable[[Exception], None]:
         print(prefix + " ".join(java_text(error).split()), file=sys.stderr)
 
     return say
+
+
+def log(level: str, message: str, logger: str) -> None:
+    """A line of log as Kafka's tools write it to standard error."""
+    print(f"[{log_time()}] {level} {message} ({logger})", file=sys.stderr)
+
+
+def log_time() -> str:
+    """The time of a line of log."""
+    at = time.time()
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))},{int(at * 1000) % 1000:03d}"
 
 
 def _failure(error: Exception) -> str | None:
