@@ -5,6 +5,7 @@ would."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -30,7 +31,7 @@ class FakeAutoTopics:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def create(self, topics: list[str]) -> dict[str, ErrorCode]:
+    def create(self, topics: list[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
         self.asked += topics
         return dict.fromkeys(topics, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 

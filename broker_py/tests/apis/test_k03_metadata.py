@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -32,7 +33,7 @@ class AutoTopics:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def create(self, topics: list[str]) -> dict[str, ErrorCode]:
+    def create(self, topics: list[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
         self.asked += topics
         return dict.fromkeys(topics, ErrorCode.LEADER_NOT_AVAILABLE)
 

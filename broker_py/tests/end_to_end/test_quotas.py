@@ -11,6 +11,7 @@ from typing import Any
 import confluent_kafka
 import pytest
 
+from commitlog.apis.k10_find_coordinator import KeyType
 from commitlog.records.batch import build_batch
 from commitlog.wire.client import BrokerConnection
 from commitlog.wire.errors import ErrorCode
@@ -22,6 +23,7 @@ from commitlog.wire.messages.alter_client_quotas_request import (
 )
 from commitlog.wire.messages.create_topics_request import CreatableTopic, CreateTopicsRequest
 from commitlog.wire.messages.fetch_request import FetchPartition, FetchRequest, FetchTopic, ReplicaState
+from commitlog.wire.messages.find_coordinator_request import FindCoordinatorRequest
 from commitlog.wire.messages.metadata_request import MetadataRequest
 from commitlog.wire.messages.produce_request import (
     PartitionProduceData,
@@ -32,7 +34,13 @@ from tests.end_to_end.cluster import Cluster, running_cluster, wait_until
 from tests.real_zookeeper import ZooKeeperProcess
 
 # Two windows of a second: 20 kB may come at once.
-SETTINGS = {"quota.window.num": "2", "controller.quota.window.num": "2", "auto.create.topics.enable": "false"}
+SETTINGS = {
+    "quota.window.num": "2",
+    "controller.quota.window.num": "2",
+    "auto.create.topics.enable": "false",
+    "transaction.state.log.num.partitions": "8",
+    "transaction.state.log.replication.factor": "1",
+}
 RATE = 20_000
 NOW_MS = 1_700_000_000_000
 
@@ -171,6 +179,17 @@ def test_creating_partitions_over_the_quota_is_refused_with_its_error(cluster: C
     code, told_ms = ask(cluster, "admin", create("older", 5))
     assert code == ErrorCode.NONE
     assert told_ms > 2000
+
+
+def test_topics_that_come_into_being_weigh_on_what_is_created_next(cluster: Cluster) -> None:
+    limit(cluster, {"client-id": "curious"}, "controller_mutation_rate", 1.0)
+
+    async def talk(connection: BrokerConnection) -> tuple[int, int]:
+        found = await connection.send(FindCoordinatorRequest(key="t", key_type=KeyType.TRANSACTION), 3)
+        answer = await connection.send(CreateTopicsRequest([CreatableTopic("heard-of", 1, 1)], 10_000), 7)
+        return found.throttle_time_ms, answer.topics[0].error_code
+
+    assert ask(cluster, "curious", talk) == (0, ErrorCode.THROTTLING_QUOTA_EXCEEDED)
 
 
 def test_a_real_producer_heeds_its_quota(cluster: Cluster) -> None:

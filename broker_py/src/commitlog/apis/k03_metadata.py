@@ -18,9 +18,11 @@ lives but lacks the listener; 7 leader epochs; 8 authorized operations; 9 flexib
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from functools import partial
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.throttling import count_mutations
 from commitlog.apis.topic_names import is_internal_topic, is_valid_topic_name
 from commitlog.replication.metadata_cache import NO_LEADER, MetadataCache, PartitionMetadata
 from commitlog.security.acl import CLUSTER_NAME, AclOperation, ResourceType
@@ -125,7 +127,8 @@ def _topics(
             refused += [
                 _denied(name, is_internal=is_internal_topic(name)) for name in missing if name not in allowed
             ]
-        errors = services.auto_topics.create(creatable) if creatable else {}
+        count = partial(count_mutations, services, context)
+        errors = services.auto_topics.create(creatable, count) if creatable else {}
         missing = creatable
     else:
         errors = {name: _unknown(name) for name in missing}

@@ -17,9 +17,11 @@ Versions: 1 key type, throttle time, error message; 3 flexible; 4 several keys (
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import partial
 
 from commitlog.apis.registry import Api
 from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.throttling import count_mutations
 from commitlog.groups.log_writer import OFFSETS_TOPIC
 from commitlog.security.acl import AclOperation, ResourceType
 from commitlog.transactions.log_writer import TRANSACTIONS_TOPIC
@@ -78,7 +80,7 @@ def _find(services: Services, context: RequestContext, key_type: KeyType, key: s
         return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
     metadata = services.metadata
     if not metadata.contains_topic(topic):
-        services.auto_topics.create([topic])
+        services.auto_topics.create([topic], partial(count_mutations, services, context))
         return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
     state = metadata.partition_state(topic, partition)
     endpoint = None if state is None else metadata.broker_endpoint(state.leader, context.listener_name)

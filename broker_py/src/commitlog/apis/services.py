@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 class AutoTopics(Protocol):
     """Kafka's AutoTopicCreationManager: topics that come into being since somebody asked for them."""
 
-    def create(self, topics: Collection[str]) -> dict[str, ErrorCode]:
-        """Begin to create the topics (internal ones with their own settings); returns at once.
+    def create(self, topics: Collection[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
+        """Begin to create the topics (internal ones with their own settings); returns at once. ``count`` is
+        called with the partitions of each whose creation begins.
 
         The result is the error to answer for each topic meanwhile: UNKNOWN_TOPIC_OR_PARTITION when the
         request is on its way, INVALID_TOPIC_EXCEPTION for an illegal name, INVALID_REPLICATION_FACTOR

@@ -127,3 +127,11 @@ class MutationQuota:
             context.throttle_ms = max(context.throttle_ms, refused.delay_ms)
             raise
         context.throttle_ms = max(context.throttle_ms, delay)
+
+
+def count_mutations(services: Services, context: RequestContext, partitions: int) -> None:
+    """What a request brings about that asked for something else (PermissiveControllerMutationQuota of
+    KafkaApis.getTopicMetadata): it is served, does not wait, and weighs on what the client asks for next."""
+    quota = services.quotas.controller
+    if quota.enabled:
+        quota.permit(context.principal.name, context.client_id, partitions, strict=False)

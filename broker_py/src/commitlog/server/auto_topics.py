@@ -59,7 +59,7 @@ class AutoTopicCreation:
         self._in_flight: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def create(self, topics: Collection[str]) -> dict[str, ErrorCode]:
+    def create(self, topics: Collection[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
         """Begin; what to answer for each topic meanwhile (see apis.services.AutoTopics)."""
         answers: dict[str, ErrorCode] = {}
         creatable: list[NewTopic] = []
@@ -81,6 +81,7 @@ class AutoTopicCreation:
                 )
                 answers[name] = ErrorCode.INVALID_REPLICATION_FACTOR
                 continue
+            count(topic.num_partitions)
             creatable.append(topic)
         if creatable:
             self._in_flight.update(topic.name for topic in creatable)
