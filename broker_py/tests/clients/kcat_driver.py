@@ -25,7 +25,8 @@ from tests.clients.driving import (
 from tests.clients.features import CODECS, OTHERS_COUNT
 
 ADMIN = "it has no admin commands"
-TRANSACTIONS = "it writes no transactions"
+BUFFER = 50_000
+"""More than kcat reads of its input before it writes anything."""
 
 
 def kcat(bootstrap: str, *arguments: str, text: str = "") -> str:
@@ -41,8 +42,8 @@ def write(setting: Setting, topic: str, values: list[str], *arguments: str) -> N
     kcat(setting.bootstrap, "-P", "-t", topic, *arguments, text="".join(f"{value}\n" for value in values))
 
 
-def read(bootstrap: str, topic: str) -> list[Any]:
-    said = kcat(bootstrap, "-C", "-q", "-e", "-J", "-t", topic, "-o", "beginning")
+def read(bootstrap: str, topic: str, *arguments: str) -> list[Any]:
+    said = kcat(bootstrap, "-C", "-q", "-e", "-J", "-t", topic, "-o", "beginning", *arguments)
     return [json.loads(line) for line in said.splitlines()]
 
 
@@ -150,6 +151,33 @@ def idempotence(setting: Setting) -> None:
     expect(values_of(read(setting.bootstrap, topic)), values, "values")
 
 
+def transactions(setting: Setting) -> None:
+    """What it is given until the end of its input is one transaction; one that is killed before has its
+    transaction aborted by the next under the same id."""
+    topic = setting.topic("transactions")
+    same = ("-X", f"transactional.id={topic}")
+
+    def values(isolation: str) -> set[str]:
+        found = read(setting.bootstrap, topic, "-X", f"isolation.level={isolation}")
+        return {value[:2] for value in values_of(found)}
+
+    def names(letters: str) -> list[str]:
+        return [f"{letter}{number}" for letter in letters for number in range(10)]
+
+    write(setting, topic, names("a"), *same)
+    command = ["kcat", "-b", setting.bootstrap, "-P", "-t", topic, *same]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as killed:
+        assert killed.stdin is not None
+        killed.stdin.write("".join(f"{name}\n" for name in [*names("b"), "b9" + "." * BUFFER]))
+        killed.stdin.flush()
+        until(lambda: values("read_uncommitted") == set(names("ab")), "records of an open transaction")
+        expect(values("read_committed"), set(names("a")), "read_committed before the end")
+        killed.kill()
+    write(setting, topic, names("c"), *same)
+    expect(values("read_committed"), set(names("ac")), "read_committed")
+    expect(values("read_uncommitted"), set(names("abc")), "read_uncommitted")
+
+
 def offsets_by_time(setting: Setting) -> None:
     topic = setting.topic("offsets-by-time")
     for number in range(3):
@@ -174,6 +202,7 @@ FEATURES = {
     "rebalance": rebalance,
     "static-member": static_member,
     "idempotence": idempotence,
+    "transactions": transactions,
     "offsets-by-time": offsets_by_time,
 }
 
@@ -182,8 +211,7 @@ if __name__ == "__main__":
         FEATURES,
         {
             "cooperative": "it assigns what it is told as eager consumers do",
-            "transactions": TRANSACTIONS,
-            "transactional-offsets": TRANSACTIONS,
+            "transactional-offsets": "it sends no offsets with a transaction",
             **dict.fromkeys(("topics", "configs", "groups-admin", "delete-records"), ADMIN),
         },
     )
