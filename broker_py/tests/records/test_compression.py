@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
+import zlib
 
 import cramjam
 import lz4.frame
@@ -73,6 +75,31 @@ def test_snappy_without_framing_is_read() -> None:
 
 def test_gzip_members_follow_each_other() -> None:
     assert decompress(Codec.GZIP, gzip.compress(b"one") + gzip.compress(b"two")) == b"onetwo"
+    large = random.Random(0).randbytes(100_000)
+    assert decompress(Codec.GZIP, gzip.compress(large) + gzip.compress(b"two")) == large + b"two"
+
+
+def test_gzip_members_by_the_thousand_cost_no_more_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """zlib copies what it is given and does not use: one megabyte of empty members held a broker up for
+    minutes."""
+    given: list[int] = []
+
+    class Counted:
+        def __init__(self, wbits: int) -> None:
+            self._stream = real(wbits)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._stream, name)
+
+        def decompress(self, data: memoryview, most: int) -> bytes:
+            given.append(len(data))
+            return self._stream.decompress(data, most)
+
+    real = zlib.decompressobj
+    monkeypatch.setattr(zlib, "decompressobj", Counted)
+    members = 2_000
+    assert decompress(Codec.GZIP, gzip.compress(b"x") * members) == b"x" * members
+    assert sum(given) <= members * 512
 
 
 @pytest.mark.parametrize("codec", CODECS)

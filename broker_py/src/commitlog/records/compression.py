@@ -20,6 +20,7 @@ from commitlog.wire.errors import ErrorCode, KafkaError
 
 MAX_DECOMPRESSED_BYTES = 512 * 1024 * 1024
 
+_GZIP_FIRST_WINDOW = 512
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER = _XERIAL_MAGIC + b"\x00\x00\x00\x01\x00\x00\x00\x01"
 _XERIAL_BLOCK = 32 * 1024
@@ -73,15 +74,25 @@ def _check_size(size: int) -> None:
 
 
 def _decompress_gzip(data: Buffer) -> bytes:
-    out = b""
-    while data:
+    """Members are read in windows that begin small: what zlib does not use of one it copies, and a batch may
+    have members by the ten thousand."""
+    rest = memoryview(data)
+    parts: list[bytes] = []
+    total = 0
+    while rest:
         stream = zlib.decompressobj(31)
-        out += stream.decompress(data, MAX_DECOMPRESSED_BYTES + 1 - len(out))
-        _check_size(len(out))
-        if not stream.eof:
-            raise CorruptBatch("Failed to decompress record stream (GZIP): it ends early")
-        data = stream.unused_data
-    return out
+        window = _GZIP_FIRST_WINDOW
+        while not stream.eof:
+            if not rest:
+                raise CorruptBatch("Failed to decompress record stream (GZIP): it ends early")
+            given = rest[:window]
+            part = stream.decompress(given, MAX_DECOMPRESSED_BYTES + 1 - total)
+            total += len(part)
+            _check_size(total)
+            parts.append(part)
+            rest = rest[len(given) - len(stream.unused_data) :]
+            window *= 2
+    return b"".join(parts)
 
 
 def _compress_snappy(data: memoryview) -> bytes:
