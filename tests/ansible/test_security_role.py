@@ -287,3 +287,23 @@ def test_ahead_of_zookeeper_a_broker_keeps_its_login_to_other_brokers(tmp_path: 
     assert apply(tmp_path, **new).status == 0
     assert "broker2" in (directory / "broker.jaas").read_text()
     assert "second-password" in (directory / "client.properties").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "to_come"),
+    [
+        ({}, []),
+        ({"security_zookeeper_password": "another-one"}, ["broker.jaas"]),
+        ({"security_names": ["kafka.example.com"]}, ["broker.pem"]),
+        ({"security_broker_user": "broker2"}, ["broker.jaas"]),
+    ],
+    ids=["nothing", "a password that is given", "a certificate that would be made", "a password that would be made"],
+)
+def test_in_check_mode_it_is_known_which_files_would_come(tmp_path: Path, changes: dict[str, Any], to_come: list[str]) -> None:
+    assert apply(tmp_path).status == 0
+    directory = tmp_path / "home" / "config" / "security"
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    done = apply(tmp_path, "main", "--check", "-v", **changes)
+    assert done.status == 0, done.output
+    assert f'"security_files_to_come": {json.dumps(to_come)}' in done.output
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
