@@ -120,7 +120,9 @@ def endpoints_of_registration(document: dict[str, t.Any], security_protocol: str
 
 def zookeeper_client(params: dict[str, t.Any]) -> t.Any:
     """A KazooClient for the connection options, not yet started."""
-    options: dict[str, t.Any] = dict(hosts=params["zookeeper_connect"], timeout=params["timeout"], read_only=True)
+    hosts = params["zookeeper_connect"]
+    # kazoo waits so long for each host: one that is lost may be the first that it tries.
+    options: dict[str, t.Any] = dict(hosts=hosts, timeout=params["timeout"] / len(hosts.split(",")), read_only=True)
     if params.get("zookeeper_ssl"):
         options.update(
             use_ssl=True,

@@ -9,6 +9,7 @@ import os
 import socket
 
 import pytest
+from kazoo.handlers.threading import SequentialThreadingHandler
 
 from commitlog.coordination.client import (
     ClientClosed,
@@ -81,6 +82,17 @@ def test_connection_strings() -> None:
     assert split_connect_string("h1:2181/") == ("h1:2181", "")
     assert split_connect_string("h1:2181") == ("h1:2181", "")
     assert unresolvable_hosts("127.0.0.1:2181,cafka1.invalid:2181,[::1]:2181/x") == ["cafka1.invalid"]
+
+
+def test_a_lost_host_takes_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the first one that is tried takes it all, and a broker cannot start while one of three is lost."""
+    given: list[float] = []
+    monkeypatch.setattr(
+        SequentialThreadingHandler, "create_connection", lambda *_, timeout, **__: given.append(timeout)
+    )
+    client = KazooCoordination("h1:2181,h2:2181,h3:2181/chroot", session_timeout_ms=18_000)
+    client._handler.create_connection(("192.0.2.1", 2181), timeout=client._client._session_timeout / 1000)
+    assert given == [6.0]
 
 
 def test_sockets_of_any_number_are_waited_for() -> None:

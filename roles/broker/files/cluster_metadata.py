@@ -186,7 +186,8 @@ def main() -> None:
     arguments = parser.parse_args()
     zookeeper = KazooClient(arguments.zookeeper, timeout=TIMEOUT_S)
     try:
-        zookeeper.start(TIMEOUT_S)
+        # kazoo waits so long for each host: one that is lost may be the first that it tries.
+        zookeeper.start(TIMEOUT_S * len(zookeeper.hosts))
         if arguments.action == "dump":
             print(json.dumps(dump(zookeeper), sort_keys=True))
             return

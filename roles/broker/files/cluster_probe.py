@@ -299,7 +299,8 @@ def main() -> None:
     arguments = parsed_arguments()
     zookeeper = KazooClient(arguments.zookeeper, timeout=TIMEOUT_S, read_only=True, **zookeeper_tls(arguments.zookeeper_tls))
     try:
-        zookeeper.start(max(TIMEOUT_S, arguments.wait))
+        # kazoo waits so long for each host: one that is lost may be the first that it tries.
+        zookeeper.start(max(TIMEOUT_S * len(zookeeper.hosts), arguments.wait))
         ask_until(zookeeper, arguments)
     except NeverError as error:
         print(error, file=sys.stderr)

@@ -100,7 +100,7 @@ class KazooCoordination(BaseClient):
         self._create_chroot = create_chroot
         self._security = security or ZooKeeperSecurity()
         self._secured = Secured(self._security)
-        self._handler = InlineHandler(self._secured)
+        self._handler = self._make_handler()
         self._client = KazooClient(
             hosts=self._hosts,
             timeout=session_timeout_ms / 1000,
@@ -117,6 +117,9 @@ class KazooCoordination(BaseClient):
         self._outstanding: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._password = b""
+
+    def _make_handler(self) -> InlineHandler:
+        return InlineHandler(self._secured, self._hosts.count(",") + 1)
 
     # The session
 
@@ -135,7 +138,7 @@ class KazooCoordination(BaseClient):
             hosts=self._hosts,
             timeout=self._connection_timeout_ms / 1000,
             client_id=(session_id, password),
-            handler=InlineHandler(self._secured),
+            handler=self._make_handler(),
             use_ssl=self._secured.is_tls,
             logger=logging.getLogger("commitlog.coordination.kazoo"),
         )

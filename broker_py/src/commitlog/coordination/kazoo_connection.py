@@ -40,14 +40,17 @@ class InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
     connection's thread itself, so that they keep the order of the socket. What is passed on only posts to the
     loop."""
 
-    def __init__(self, secured: Secured) -> None:
+    def __init__(self, secured: Secured, hosts: int = 1) -> None:
         super().__init__()
         self._secured = secured
+        self._hosts = hosts
         self.tls_error: str | None = None
         """Why the last TLS handshake failed."""
 
     def create_connection(self, address: Any, hostname: str | None = None, **options: Any) -> Any:
-        """kazoo's, but with our TLS context: its own takes files only."""
+        """kazoo's, but with our TLS context: its own takes files only. A host that is lost takes its share of
+        the session timeout only, as with the Java client; kazoo would wait for it the whole time."""
+        options["timeout"] = options["timeout"] / self._hosts
         tls = self._secured.refresh().tls
         if tls is None:
             return super().create_connection(address, hostname=hostname, **options)
