@@ -204,6 +204,29 @@ def call(command: Callable[[list[str]], int]) -> Callable[[list[str]], int]:
     return called
 
 
+def run(
+    make_parser: Callable[[], Parser],
+    work: Callable[[Parser, argparse.Namespace], int],
+    arguments: Sequence[str] | None,
+) -> int:
+    """A tool of this style whole: its help when nothing is asked, its version, or its work; Java's words for
+    what fails."""
+    from commitlog.cli import terminal
+
+    def command(words: list[str]) -> int:
+        parser = make_parser()
+        if not words:
+            parser.print_help()
+            return 0
+        if words == ["--version"]:
+            print(terminal.version_text())
+            return 0
+        return work(parser, parser.read(words))
+
+    guarded = terminal.guarded(command, failed=terminal.say_as_java())
+    return terminal.run(call(guarded), arguments, help_text=None)
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """ToolsUtils.prettyPrintTable: columns as wide as their widest cell, each followed by a tab."""
     listed = [heads, *rows]

@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from commitlog.cli import argparse4j, terminal
+from commitlog.cli import argparse4j
 from commitlog.cli.argparse4j import Parser, whole_number
 
 DESCRIPTION = "This tool is used to verify the producer performance."
@@ -19,19 +19,10 @@ ONE_OF = "exactly one of --record-size or --payload-file or --payload-monotonic.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    command = terminal.guarded(_main, failed=terminal.say_as_java())
-    return terminal.run(argparse4j.call(command), arguments, help_text=None)
+    return argparse4j.run(make_parser, _work, arguments)
 
 
-def _main(words: list[str]) -> int:
-    parser = make_parser()
-    if not words:
-        parser.print_help()
-        return 0
-    if words == ["--version"]:
-        print(terminal.version_text())
-        return 0
-    options = parser.read(words)
+def _work(parser: Parser, options: argparse.Namespace) -> int:
     if options.producer_props is None and options.producer_config is None:
         parser.error("Either --producer-props or --producer.config must be specified.")
     from commitlog.cli.producer_performance import run

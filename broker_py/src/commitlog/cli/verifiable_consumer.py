@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from commitlog.cli import argparse4j, terminal
+from commitlog.cli import argparse4j
+from commitlog.cli.argparse4j import Parser
 from commitlog.cli.verifiable_consumer_options import make_parser, settings_of
 from commitlog.cli.verifiable_events import Stopping, java_error, passes, say, stop_by_signal, topic_error
 
@@ -47,19 +48,10 @@ Partition = tuple[str, int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    command = terminal.guarded(_main, failed=terminal.say_as_java())
-    return terminal.run(argparse4j.call(command), arguments, help_text=None)
+    return argparse4j.run(make_parser, _work, arguments)
 
 
-def _main(words: list[str]) -> int:
-    parser = make_parser()
-    if not words:
-        parser.print_help()
-        return 0
-    if words == ["--version"]:
-        print(terminal.version_text())
-        return 0
-    options = parser.read(words)
+def _work(_: Parser, options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with stop_by_signal() as stopping:
         VerifiableConsumer(options, settings, stopping).run()

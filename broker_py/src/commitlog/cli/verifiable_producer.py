@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from commitlog.cli import argparse4j, terminal
+from commitlog.cli import argparse4j
 from commitlog.cli.argparse4j import Parser, whole_number
 from commitlog.cli.verifiable_events import (
     Stopping,
@@ -48,19 +48,10 @@ INVALID_TOPIC = f"{_ERRORS}InvalidTopicException"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    command = terminal.guarded(_main, failed=terminal.say_as_java())
-    return terminal.run(argparse4j.call(command), arguments, help_text=None)
+    return argparse4j.run(make_parser, _work, arguments)
 
 
-def _main(words: list[str]) -> int:
-    parser = make_parser()
-    if not words:
-        parser.print_help()
-        return 0
-    if words == ["--version"]:
-        print(terminal.version_text())
-        return 0
-    options = parser.read(words)
+def _work(_: Parser, options: argparse.Namespace) -> int:
     settings = settings_of(options)
     with stop_by_signal() as stopping:
         VerifiableProducer(options, settings, stopping).run()
