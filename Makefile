@@ -9,7 +9,7 @@ export PYTHONPYCACHEPREFIX = $(CURDIR)/.cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv changelog cluster destroy test packages sanity integration docs-site lint audit unit processes jvm jvm-libs client-libs clients simulate bench bench-quick bench-collection simulate-mistakes molecule molecule-default torture torture-destroy soak wheel artifact build clean
+.PHONY: help venv changelog cluster destroy test packages sanity integration docs-site lint audit unit processes jvm jvm-libs client-libs clients simulate bench bench-quick bench-profiles bench-collection simulate-mistakes molecule molecule-default torture torture-destroy soak wheel artifact build clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -92,11 +92,14 @@ bench: bench-tools ## this broker beside Apache Kafka, Tansu, noida-db and the m
 bench-quick: bench-tools ## a tenth of it in minutes, its ratios beside those of docs/bench
 	$(BENCH) --quick --peers commitlog --output ../.cache/bench --compare ../docs/bench/results.json
 
+bench-profiles: bench-tools ## where the processor time of each hot path goes, by py-spy (docs/bench/profiles.md)
+	cd broker_py && python -m bench.profile --output ../docs/bench
+
 bench-collection: venv ## how long cluster.yml and the topic modules take on 2, 4 and 6 hosts (docs/bench/collection.md)
 	@$(BIN)/python tests/timing/collection.py $(HOSTS)
 
-molecule: venv ## the cluster on hosts, created, changed and broken by Molecule, all scenarios (or SCENARIO=rolling,upgrade); skipped aloud without a Docker engine
-	@SCENARIO="$(SCENARIO)" $(BIN)/python vms/cluster.py molecule
+molecule: venv ## the cluster on hosts, created, changed and broken by Molecule, all scenarios (or SCENARIO=rolling,upgrade; AGAIN=1 tries once more what failed, BEGIN_WITHIN=30 begins none later than that many minutes); skipped aloud without a Docker engine
+	@SCENARIO="$(SCENARIO)" AGAIN="$(AGAIN)" BEGIN_WITHIN="$(BEGIN_WITHIN)" $(BIN)/python vms/cluster.py molecule
 
 molecule-default: venv ## the scenario `default` only
 	@$(BIN)/python vms/cluster.py molecule-default

@@ -10,9 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import scenarios
 from progress import StepFailedError, Steps
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,9 +22,6 @@ FAULTS_INVENTORY = ROOT / "molecule" / "faults" / "inventory"
 LOCAL_INVENTORY = ROOT / "inventories" / "local.yml"
 LOCAL_DIRECTORY = ROOT / ".cluster"
 LOGS = ROOT / ".cache" / "logs"
-# The scenario that proves the installation of packages; the others begin where that ends.
-FRESH = {"default"}
-KAFKA_JARS = ROOT / ".cache" / "kafka-jvm" / "libs"
 
 DOCKER_TEXT = """
 The cluster is up. It listens at
@@ -126,40 +123,12 @@ def destroy() -> None:
             remove_images()
 
 
-def chosen_scenarios(only: str) -> list[str]:
-    """All, or those named, in the order in which they are named."""
-    known = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
-    wanted = only.replace(",", " ").split() or known
-    if unknown := [name for name in wanted if name not in known]:
-        sys.exit(f"make: SCENARIO: '{unknown[0]}' is not known; allowed are {', '.join(known)}")
-    return wanted
-
-
 def molecule(only: str = "") -> None:
-    scenarios = chosen_scenarios(only or os.environ.get("SCENARIO", ""))
+    chosen = scenarios.chosen(only or os.environ.get("SCENARIO", ""))
     if not docker_answers():
-        print(f"SKIPPED: {len(scenarios)} Molecule scenario(s) ({', '.join(scenarios)}), since no Docker engine answers.")
+        print(f"SKIPPED: {len(chosen)} Molecule scenario(s) ({', '.join(chosen)}), since no Docker engine answers.")
         return
-    if "apache" in scenarios and not any(KAFKA_JARS.glob("*.jar")):
-        print("SKIPPED: the Molecule scenario apache, since Apache Kafka's jars are not here; get them: make jvm-libs")
-        scenarios.remove("apache")
-    kinds = {scenario: "" if scenario in FRESH else "installed" for scenario in scenarios}
-    steps = Steps(len(set(kinds.values())) + len(scenarios), LOGS / "molecule")
-    wide = {"COLUMNS": "200", **({} if sys.stdout.isatty() else {"NO_COLOR": "1"})}
-    images = {kind: build_image(steps, kind) for kind in dict.fromkeys(kinds.values())}
-    failed = []
-    for scenario in scenarios:
-        command = [str(BIN / "molecule"), "test", "--scenario-name", scenario]
-        image = {"VM_IMAGE": images[kinds[scenario]]}
-        started = time.monotonic()
-        try:
-            steps.run(f"Molecule scenario {scenario}", command, show=True, environment=image | wide)
-        except StepFailedError:
-            failed.append(scenario)
-        print(f"Molecule: {scenario} {'FAILED' if scenario in failed else 'passed'} after {time.monotonic() - started:.0f} s.")
-    if failed:
-        sys.exit(f"make: {len(failed)} of {len(scenarios)} Molecule scenario(s) failed: {', '.join(failed)}")
-    print(f"Molecule: {len(scenarios)} scenario(s) passed in {steps.elapsed()} minutes.")
+    scenarios.run(chosen, build_image, begin_within=scenarios.begin_within(), again=os.environ.get("AGAIN") == "1")
 
 
 def molecule_default() -> None:

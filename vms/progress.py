@@ -45,6 +45,10 @@ class Steps:
         self._said = time.monotonic()
         self._log_directory.mkdir(parents=True, exist_ok=True)
 
+    def expect_another(self) -> None:
+        """A step that nobody had counted, such as one that is tried again."""
+        self._total += 1
+
     def say(self, text: str) -> None:
         print(text, flush=True)
         self._said = time.monotonic()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables and plots of a run's results.json: ratios first, absolute figures after.
+"""Tables and plots of a run's results.json: aims and ratios first, absolute figures after.
 
 python -m bench.page DIRECTORY     write the page of DIRECTORY/results.json anew
 """
@@ -17,8 +17,9 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 
-OURS = "commitlog"
-FLOOR = "floor"
+from bench import aims
+from bench.aims import FLOOR, OURS
+
 COLOURS = {
     FLOOR: "#9e9e9e",
     OURS: "#1565c0",
@@ -33,7 +34,14 @@ Results = dict[str, Any]
 def write(results: Results, directory: Path, compare: Path | None = None) -> None:
     """README.md and its plots; with `compare`, the ratios of an earlier results.json beside today's."""
     earlier = json.loads(compare.read_text()) if compare is not None else None
-    lines = ["# Bench", "", *_head(results), *_ratios(results, earlier), *_plots(results, directory)]
+    lines = [
+        "# Bench",
+        "",
+        *_head(results),
+        *aims.table(results),
+        *_ratios(results, earlier),
+        *_plots(results, directory),
+    ]
     for one in results["workloads"]:
         lines += _absolute(one)
     (directory / "README.md").write_text("\n".join(lines).rstrip() + "\n")
@@ -46,7 +54,7 @@ def _head(results: Results) -> list[str]:
         f"at scale {results['scale']:g}.",
         "",
         f"Machine: {machine}. Medians; peers take turns within each round. "
-        "CPU is that of the broker processes.",
+        "CPU is that of the broker processes. Where that goes is in [profiles](profiles.md).",
         "",
     ]
     for name, reason in results["left out"].items():

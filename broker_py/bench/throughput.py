@@ -112,19 +112,28 @@ def floor_one(bench: Bench) -> Figures:
         process.close()
 
 
-def fetch_from_start(bench: Bench, peer: Peer, factor: int) -> Figures:
+def filled_topic(bench: Bench, peer: Peer, factor: int) -> tuple[str, int]:
+    """A topic to be read from its start, and how many batches it has."""
     topic = topic_name("read")
     create_topic(peer, topic, 1, factor)
-    batch = frames.batch(BATCH_RECORDS, RECORD_BYTES)
-    frame = frames.produce(topic, batch, acks(factor))
+    frame = frames.produce(topic, frames.batch(BATCH_RECORDS, RECORD_BYTES), acks(factor))
     count = bench.count(BULK_BATCHES, 50)
     raw.produce(peer.addresses[0], frame, count, WINDOW, raw.check_produced)
     raw.must_hold(peer, topic, count * BATCH_RECORDS)
+    return topic, count
+
+
+def read_topic(peer: Peer, topic: str, count: int) -> tuple[float, int]:
+    """Fetch all of it: seconds, and bytes."""
+    batch_bytes = len(frames.batch(BATCH_RECORDS, RECORD_BYTES))
+    end = count * BATCH_RECORDS
+    return raw.fetch_all(peer.addresses[0], topic, end, batch_bytes, BATCH_RECORDS, FETCH_MAX_BYTES)
+
+
+def fetch_from_start(bench: Bench, peer: Peer, factor: int) -> Figures:
+    topic, count = filled_topic(bench, peer, factor)
     with spending(peer.pids) as spent:
-        end = count * BATCH_RECORDS
-        seconds, size = raw.fetch_all(
-            peer.addresses[0], topic, end, len(batch), BATCH_RECORDS, FETCH_MAX_BYTES
-        )
+        seconds, size = read_topic(peer, topic, count)
     return {"MB/s": size / 1e6 / seconds, "CPU-s/GB": spent.cpu_s / (size / 1e9)}
 
 
