@@ -98,8 +98,8 @@ bench-profiles: bench-tools ## where the processor time of each hot path goes, b
 bench-collection: venv ## how long cluster.yml and the topic modules take on 2, 4 and 6 hosts (docs/bench/collection.md)
 	@$(BIN)/python tests/timing/collection.py $(HOSTS)
 
-molecule: venv ## the cluster on hosts, created, changed and broken by Molecule, all scenarios (or SCENARIO=rolling,upgrade; AGAIN=1 tries once more what failed, BEGIN_WITHIN=30 begins none later than that many minutes); skipped aloud without a Docker engine
-	@SCENARIO="$(SCENARIO)" AGAIN="$(AGAIN)" BEGIN_WITHIN="$(BEGIN_WITHIN)" $(BIN)/python vms/cluster.py molecule
+molecule: venv ## the cluster on hosts, created, changed and broken by Molecule, all scenarios (or SCENARIO=rolling,upgrade; RETRY=1 tries once more what failed, BEGIN_WITHIN=30 begins none later than that many minutes); skipped aloud without a Docker engine
+	@SCENARIO="$(SCENARIO)" RETRY="$(RETRY)" BEGIN_WITHIN="$(BEGIN_WITHIN)" $(BIN)/python vms/cluster.py molecule
 
 molecule-default: venv ## the scenario `default` only
 	@$(BIN)/python vms/cluster.py molecule-default

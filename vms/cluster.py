@@ -128,7 +128,7 @@ def molecule(only: str = "") -> None:
     if not docker_answers():
         print(f"SKIPPED: {len(chosen)} Molecule scenario(s) ({', '.join(chosen)}), since no Docker engine answers.")
         return
-    scenarios.run(chosen, build_image, begin_within=scenarios.begin_within(), again=os.environ.get("AGAIN") == "1")
+    scenarios.run(chosen, build_image, begin_within=scenarios.begin_within(), retry=os.environ.get("RETRY") == "1")
 
 
 def molecule_default() -> None:

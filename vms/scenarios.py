@@ -54,8 +54,8 @@ def passes(steps: Steps, scenario: str, image: str) -> bool:
     return True
 
 
-def run(names: list[str], build_image: BuildImage, *, begin_within: float | None, again: bool) -> None:
-    """Run them; sys.exit with a line when one failed, with `again` when it failed twice."""
+def run(names: list[str], build_image: BuildImage, *, begin_within: float | None, retry: bool) -> None:
+    """Run them; sys.exit with a line when one failed, with `retry` when it failed twice."""
     if "apache" in names and not any(KAFKA_JARS.glob("*.jar")):
         print("SKIPPED: the Molecule scenario apache, since Apache Kafka's jars are not here; get them: make jvm-libs")
         names = [name for name in names if name != "apache"]
@@ -69,7 +69,7 @@ def run(names: list[str], build_image: BuildImage, *, begin_within: float | None
             left.append(name)
             continue
         passed = passes(steps, name, images[kinds[name]])
-        if not passed and again:
+        if not passed and retry:
             print(f"Molecule: {name} is tried once more; what it said above stays to be looked at.")
             steps.expect_another()
             passed = passes(steps, name, images[kinds[name]])

@@ -30,7 +30,7 @@ def run(scenarios, monkeypatch, names, outcomes, **options):
 
     monkeypatch.setattr(scenarios, "passes", passes)
     try:
-        scenarios.run(names, lambda steps, kind: f"image-{kind}", **({"begin_within": None, "again": False} | options))
+        scenarios.run(names, lambda steps, kind: f"image-{kind}", **({"begin_within": None, "retry": False} | options))
     finally:
         assert outcomes == []
     return tried
@@ -49,11 +49,11 @@ def test_one_that_fails_does_not_keep_the_others_from_being_tried(scenarios, mon
 
 
 def test_one_that_fails_is_tried_again_when_asked_and_fails_when_it_fails_twice(scenarios, monkeypatch, capsys):
-    tried = run(scenarios, monkeypatch, ["rolling", "scale"], [False, True, True], again=True)
+    tried = run(scenarios, monkeypatch, ["rolling", "scale"], [False, True, True], retry=True)
     assert tried == ["rolling", "rolling", "scale"]
     assert "rolling is tried once more" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="failed: rolling"):
-        run(scenarios, monkeypatch, ["rolling"], [False, False], again=True)
+        run(scenarios, monkeypatch, ["rolling"], [False, False], retry=True)
 
 
 def test_what_cannot_begin_in_time_is_left_out_aloud(scenarios, monkeypatch, capsys):
