@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from commitlog.records.batch import build_batch, check_crc, decode_records, read_header
 from commitlog.records.header import Codec, CorruptBatch, Record
-from commitlog.records.spans import record_spans, refill_batch
+from commitlog.records.spans import record_keys, record_spans, refill_batch
 
 fields = st.tuples(
     st.integers(0, 2**41),
@@ -48,6 +49,7 @@ def test_what_is_left_is_what_was_there(
     assert [(s.offset, s.timestamp, s.key, s.has_value) for s in spans] == [
         (r.offset, r.timestamp, r.key, r.value is not None) for r in whole
     ]
+    assert record_keys(data, 0, header) == [(r.offset, r.key) for r in whole]
     places = sorted(rng.sample(range(len(spans)), rng.randint(1, len(spans))))
     refilled = refill_batch(header, opened, [spans[at] for at in places], delete_horizon_ms=horizon)
     after = read_header(refilled)
@@ -71,11 +73,15 @@ def test_what_is_damaged_is_noticed_or_stays_within_the_batch(draw: st.DataObjec
     damaged = bytearray(data)
     at = draw.draw(st.integers(61, len(data) - 1))
     damaged[at] = draw.draw(st.integers(0, 255))
+    header = read_header(damaged)
     try:
-        opened, spans = record_spans(damaged, 0, read_header(damaged))
+        opened, spans = record_spans(damaged, 0, header)
     except CorruptBatch:
+        with contextlib.suppress(CorruptBatch):
+            record_keys(damaged, 0, header)
         return
     assert all(0 <= span.start <= span.end <= len(opened) for span in spans)
+    assert record_keys(damaged, 0, header) == [(span.offset, span.key) for span in spans]
 
 
 def test_a_record_count_that_lies_is_noticed() -> None:
@@ -84,3 +90,5 @@ def test_a_record_count_that_lies_is_noticed() -> None:
     for count in (1, 3):
         with pytest.raises(CorruptBatch):
             record_spans(data, 0, header._replace(record_count=count))
+        with pytest.raises(CorruptBatch):
+            record_keys(data, 0, header._replace(record_count=count))

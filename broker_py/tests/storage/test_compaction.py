@@ -189,8 +189,7 @@ def test_a_full_map_cleans_as_far_as_it_reaches() -> None:
 
 def test_long_keys_are_told_apart() -> None:
     offsets = OffsetMap(10)
-    for i in range(5):
-        assert offsets.put(b"x" * 1000 + b"%d" % i, i)
+    assert offsets.put_all([(i, b"x" * 1000 + b"%d" % i) for i in range(5)], 0)
     assert [offsets.get(b"x" * 1000 + b"%d" % i) for i in range(6)] == [0, 1, 2, 3, 4, -1]
 
 

@@ -36,13 +36,15 @@ class RecordSpan(NamedTuple):
     end: int
 
 
-def record_spans(buf: Buffer, position: int, header: BatchHeader) -> tuple[bytes, list[RecordSpan]]:
-    """The decompressed data of a batch with magic 2 and the spans of its records. Raises CorruptBatch."""
-    body = memoryview(buf)[position + BATCH_OVERHEAD : position + header.size]
-    data = decompress(header.codec, body)
-    base_offset, base_timestamp = header.base_offset, header.base_timestamp
-    append_time = header.max_timestamp if header.timestamp_type == LOG_APPEND_TIME else None
-    spans: list[RecordSpan] = []
+def _opened(buf: Buffer, position: int, header: BatchHeader) -> bytes:
+    return decompress(header.codec, memoryview(buf)[position + BATCH_OVERHEAD : position + header.size])
+
+
+def record_keys(buf: Buffer, position: int, header: BatchHeader) -> list[tuple[int, bytes | None]]:
+    """Offset and key of each record of a batch with magic 2. Raises CorruptBatch."""
+    data = _opened(buf, position, header)
+    base_offset = header.base_offset
+    keys: list[tuple[int, bytes | None]] = []
     at = 0
     try:
         for _ in range(header.record_count):
@@ -50,9 +52,55 @@ def record_spans(buf: Buffer, position: int, header: BatchHeader) -> tuple[bytes
             end = at + size
             if size < 0 or end > len(data):
                 raise CorruptBatch(f"Invalid record size: {size} bytes where {len(data) - at} are left")
-            timestamp_delta, start = read_varint(data, at + 1)  # after the attributes, which are unused
-            offset_delta, at = read_varint(data, start)
-            length, at = read_varint(data, at)
+            at += 1  # the attributes, which are unused
+            while data[at] > 0x7F:  # the timestamp
+                at += 1
+            if (byte := data[at + 1]) < 0x80:
+                offset_delta, at = (byte >> 1) ^ -(byte & 1), at + 2
+            else:
+                offset_delta, at = read_varint(data, at + 1)
+            if (byte := data[at]) < 0x80:
+                length, at = (byte >> 1) ^ -(byte & 1), at + 1
+            else:
+                length, at = read_varint(data, at)
+            if at + max(length, 0) > end:
+                raise CorruptBatch(f"Invalid record: its key reaches beyond its {size} bytes")
+            keys.append((base_offset + offset_delta, data[at : at + length] if length >= 0 else None))
+            at = end
+    except IndexError as reason:
+        raise CorruptBatch(f"Found invalid record structure after {len(keys)} records: {reason}") from reason
+    if at != len(data):
+        raise CorruptBatch(f"Incorrect declared batch size, {len(data) - at} bytes still remaining")
+    return keys
+
+
+def record_spans(buf: Buffer, position: int, header: BatchHeader) -> tuple[bytes, list[RecordSpan]]:
+    """The decompressed data of a batch with magic 2 and the spans of its records. Raises CorruptBatch."""
+    data = _opened(buf, position, header)
+    base_offset, base_timestamp = header.base_offset, header.base_timestamp
+    append_time = header.max_timestamp if header.timestamp_type == LOG_APPEND_TIME else None
+    spans: list[RecordSpan] = []
+    at = 0
+    try:
+        for _ in range(header.record_count):
+            # Varints of one byte are most, and are read here: a call for each is a third of the time.
+            size, at = read_varint(data, at)
+            end = at + size
+            if size < 0 or end > len(data):
+                raise CorruptBatch(f"Invalid record size: {size} bytes where {len(data) - at} are left")
+            at += 1  # the attributes, which are unused
+            if (byte := data[at]) < 0x80:
+                timestamp_delta, start = (byte >> 1) ^ -(byte & 1), at + 1
+            else:
+                timestamp_delta, start = read_varint(data, at)
+            if (byte := data[start]) < 0x80:
+                offset_delta, at = (byte >> 1) ^ -(byte & 1), start + 1
+            else:
+                offset_delta, at = read_varint(data, start)
+            if (byte := data[at]) < 0x80:
+                length, at = (byte >> 1) ^ -(byte & 1), at + 1
+            else:
+                length, at = read_varint(data, at)
             key = None
             if length >= 0:
                 key = data[at : at + length]

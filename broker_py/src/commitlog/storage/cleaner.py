@@ -11,14 +11,14 @@ empty, since it holds the sequence number.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from commitlog.records.batch import decode_records, empty_batch
 from commitlog.records.header import LOG_APPEND_TIME, BatchHeader, read_header
 from commitlog.records.message_set import build_message_set
-from commitlog.records.spans import RecordSpan, record_spans, refill_batch
+from commitlog.records.spans import RecordSpan, record_keys, record_spans, refill_batch
 from commitlog.storage.cleaned_transactions import CleanedTransactions
 from commitlog.storage.file_cache import FileCache
 from commitlog.storage.producer_rebuild import marker_of
@@ -38,12 +38,17 @@ class OffsetMap:
         self._offsets: dict[bytes, int] = {}
         self.latest_offset = -1
 
-    def put(self, key: bytes, offset: int) -> bool:
-        """False when there is no room."""
-        key = _short(key)
-        if key not in self._offsets and len(self._offsets) >= self._limit:
-            return False
-        self._offsets[key] = offset
+    def put_all(self, keys: Iterable[tuple[int, bytes | None]], start: int) -> bool:
+        """The keys of what begins at start or later; False when there is no room."""
+        offsets, limit = self._offsets, self._limit
+        for offset, key in keys:
+            if key is None or offset < start:
+                continue
+            if len(key) > _LONG_KEY:
+                key = _short(key)
+            if len(offsets) >= limit and key not in offsets:
+                return False
+            offsets[key] = offset
         return True
 
     def get(self, key: bytes) -> int:
@@ -146,12 +151,8 @@ class Cleaner:
             self._check_stop()
             if header.is_control:
                 transactions.saw_control(header, marker_of(data, header))
-            elif not transactions.saw_batch(header):
-                for offset, key in _keys(header, data):
-                    if key is None or offset < start:
-                        continue
-                    if not self._map.put(key, offset):
-                        return False
+            elif not transactions.saw_batch(header) and not self._map.put_all(_keys(header, data), start):
+                return False
             if header.last_offset >= start:
                 self._map.latest_offset = max(self._map.latest_offset, header.last_offset)
         return True
@@ -306,11 +307,11 @@ class Cleaner:
         return header.is_control and header.producer_epoch == self._plan.producer_epochs[producer_id]
 
 
-def _keys(header: BatchHeader, data: memoryview) -> Iterator[tuple[int, bytes | None]]:
+def _keys(header: BatchHeader, data: memoryview) -> list[tuple[int, bytes | None]]:
     """Offset and key of each record of a batch."""
-    records = decode_records(data, 0, header) if header.magic < 2 else record_spans(data, 0, header)[1]
-    for record in records:
-        yield record.offset, record.key
+    if header.magic >= 2:
+        return record_keys(data, 0, header)
+    return [(record.offset, record.key) for record in decode_records(data, 0, header)]
 
 
 def discard(files: FileCache, groups: Sequence[CleanedGroup]) -> None:
