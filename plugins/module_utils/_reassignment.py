@@ -5,7 +5,7 @@
 """Moving replicas: throttled when asked, in batches when asked, and waited for.
 
 Answers to ReassignPartitionsCommand in Apache Kafka. An interrupted run is continued by the next one: what is being moved
-counts as being where it goes, and a throttle is taken away once nothing moves any more.
+counts as being where it goes, its throttle becomes that of the next run, and is taken away once nothing moves any more.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ import typing as t
 from ansible_collections.commitlog.kafka.plugins.module_utils._admin import RequestFailed
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_admin import ClusterAdmin
 from ansible_collections.commitlog.kafka.plugins.module_utils._cluster_health import ClusterState
-from ansible_collections.commitlog.kafka.plugins.module_utils._config_admin import ConfigChange
 from ansible_collections.commitlog.kafka.plugins.module_utils._reassignment_plan import Layout, Partition
+from ansible_collections.commitlog.kafka.plugins.module_utils._throttle import (
+    FOLLOWER_REPLICAS,
+    LEADER_REPLICAS,
+    TOPIC_THROTTLES,
+    Throttles,
+    added,
+    changes_between,
+    rates,
+    throttles_left,
+)
 
-LEADER_RATE = "leader.replication.throttled.rate"
-FOLLOWER_RATE = "follower.replication.throttled.rate"
-LEADER_REPLICAS = "leader.replication.throttled.replicas"
-FOLLOWER_REPLICAS = "follower.replication.throttled.replicas"
-TOPIC_THROTTLES = (FOLLOWER_REPLICAS, LEADER_REPLICAS)
-BROKER_THROTTLES = (FOLLOWER_RATE, LEADER_RATE)
 SETTINGS_NEEDED = ["min.insync.replicas", *TOPIC_THROTTLES]
 POLL_S = 0.3
 
@@ -50,9 +53,9 @@ def layout_of(state: ClusterState, moving: dict[Partition, dict[str, list[int]]]
 def carry_out(admin: ClusterAdmin, state: ClusterState, moves: Layout, pending: list[Partition], terms: Terms) -> None:
     """Make the moves and wait for them and for those pending, as the terms say."""
     current = {(topic.name, p.partition): list(p.replicas) for topic in state.topics for p in topic.partitions}
-    throttled = _throttles_left(admin, state) if terms.throttle else {}
-    if terms.throttle and pending:
-        _change_rate(admin, throttled, terms.throttle)
+    throttled = throttles_left(admin, state) if terms.throttle or pending else {}
+    if pending:
+        throttled = _go_on_at(admin, throttled, terms.throttle)
     if terms.throttle and moves:
         _set_throttle(admin, state, current, moves, terms.throttle, throttled)
     ordered = sorted(moves)
@@ -67,7 +70,7 @@ def carry_out(admin: ClusterAdmin, state: ClusterState, moves: Layout, pending: 
     if terms.wait_s is None:
         return
     if terms.throttle:
-        _remove_throttle(admin, throttled)
+        admin.alter_configs(changes_between(throttled, {}))
     if not admin.check_mode:
         _verify(admin, moves)
 
@@ -109,26 +112,11 @@ def _verify(admin: ClusterAdmin, moves: Layout) -> None:
 # -- the throttle
 
 
-def _throttles_left(admin: ClusterAdmin, state: ClusterState) -> dict[tuple[str, str], list[str]]:
-    """Throttles that are set now, by ("topic" or "broker", name)."""
-    left: dict[tuple[str, str], list[str]] = {}
-    for topic in state.topics:
-        names = [name for name in TOPIC_THROTTLES if name in topic.overrides]
-        if names:
-            left["topic", topic.name] = names
-    for broker, settings in admin.broker_settings([broker.id for broker in state.brokers], list(BROKER_THROTTLES)).items():
-        names = sorted(name for name, entry in settings.items() if entry.dynamic)
-        if names:
-            left["broker", str(broker)] = names
-    return left
-
-
-def _change_rate(admin: ClusterAdmin, throttled: dict[tuple[str, str], list[str]], rate: int) -> None:
-    """What an earlier run began to move goes on at the rate of this one."""
-    brokers = sorted(name for kind, name in throttled if kind == "broker")
-    admin.alter_configs(
-        [ConfigChange("broker", broker, {name: str(rate) for name in BROKER_THROTTLES}, []) for broker in brokers]
-    )
+def _go_on_at(admin: ClusterAdmin, throttled: Throttles, rate: t.Optional[int]) -> Throttles:
+    """What an earlier run began to move goes on at the rate of this one, or without any; the throttles then."""
+    wanted = added(throttled, rates((int(name) for kind, name in throttled if kind == "broker"), rate)) if rate else {}
+    admin.alter_configs(changes_between(throttled, wanted))
+    return wanted
 
 
 def _set_throttle(
@@ -137,7 +125,7 @@ def _set_throttle(
     current: Layout,
     moves: Layout,
     rate: int,
-    throttled: dict[tuple[str, str], list[str]],
+    throttled: Throttles,
 ) -> None:
     """Limit what leaders send and followers take of the replicas being copied, as kafka-reassign-partitions.sh does."""
     leaders: dict[str, list[str]] = {}
@@ -149,30 +137,22 @@ def _set_throttle(
             leaders.setdefault(topic, []).extend("{0}:{1}".format(index, broker) for broker in current[topic, index])
             followers.setdefault(topic, []).extend("{0}:{1}".format(index, broker) for broker in adding)
             brokers.update(current[topic, index], adding)
-    alive = {broker.id for broker in state.brokers}
-    changes = []
-    for broker in sorted(brokers & alive):
-        changes.append(ConfigChange("broker", str(broker), {name: str(rate) for name in BROKER_THROTTLES}, []))
-        throttled["broker", str(broker)] = list(BROKER_THROTTLES)
-    for topic in sorted(leaders):
-        wanted = {FOLLOWER_REPLICAS: ",".join(followers[topic]), LEADER_REPLICAS: ",".join(leaders[topic])}
-        changes.append(ConfigChange("topic", topic, wanted, []))
-        throttled["topic", topic] = list(TOPIC_THROTTLES)
-    admin.alter_configs(changes)
-
-
-def _remove_throttle(admin: ClusterAdmin, throttled: dict[tuple[str, str], list[str]]) -> None:
-    admin.alter_configs([ConfigChange(kind, name, {}, sorted(settings)) for (kind, name), settings in sorted(throttled.items())])
+    wanted = rates(brokers & {broker.id for broker in state.brokers}, rate)
+    for topic in leaders:
+        wanted["topic", topic] = {FOLLOWER_REPLICAS: ",".join(followers[topic]), LEADER_REPLICAS: ",".join(leaders[topic])}
+    before = {place: dict(settings) for place, settings in throttled.items()}
+    throttled.update(added(throttled, wanted))
+    admin.alter_configs(changes_between(before, throttled))
 
 
 def cancel(admin: ClusterAdmin, state: ClusterState, moving: list[Partition], wait_s: t.Optional[int]) -> None:
     """Return partitions to where they were, and take throttles away."""
-    throttled = _throttles_left(admin, state)
+    throttled = throttles_left(admin, state)
     if moving:
         admin.cancel(moving)
         if wait_s is not None and not admin.check_mode:
             _wait(admin, moving, wait_s)
-    _remove_throttle(admin, throttled)
+    admin.alter_configs(changes_between(throttled, {}))
 
 
 def unknown_brokers(layout: Layout, alive: set[int]) -> list[int]:

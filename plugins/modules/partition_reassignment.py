@@ -77,6 +77,7 @@ options:
   throttle:
     description:
       - Bytes per second that each broker may spend on copying. Taken away when the copying is done, even by a later run.
+      - What an earlier run began to move goes on at the throttle of this one, or without any.
     type: int
   batch_size:
     description:
@@ -94,6 +95,7 @@ options:
     default: 3600
 seealso:
   - module: commitlog.kafka.leader_election
+  - module: commitlog.kafka.replication_throttle
   - module: commitlog.kafka.cluster_info
 """
 

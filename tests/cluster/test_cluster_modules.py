@@ -111,6 +111,33 @@ def test_replicas_are_drained_spread_and_led_by_whom_they_should(modules: Module
     assert not modules("partition_reassignment", state="absent")["changed"]
 
 
+def test_catching_up_is_held_back_until_it_is_not(modules: Modules) -> None:
+    modules("topic", name="behind", replica_assignment={"0": [0, 1]})
+    modules("topic", name="elsewhere", replica_assignment={"0": [0]})
+    limited = modules.changes("replication_throttle", brokers=[1], rate=10_000_000)
+    assert limited["before"] == {"brokers": {}, "topics": {}}
+    rate = {"follower.replication.throttled.rate": "10000000", "leader.replication.throttled.rate": "10000000"}
+    assert limited["after"]["brokers"] == {"0": rate, "1": rate}
+    named = {"follower.replication.throttled.replicas": "0:1", "leader.replication.throttled.replicas": "0:0"}
+    assert limited["after"]["topics"]["behind"] == named
+    assert "elsewhere" not in limited["after"]["topics"]
+    assert modules("topic_info", name=["behind"])["topics"][0]["config"] == named
+    faster = modules.changes("replication_throttle", brokers=[1], rate=20_000_000)
+    assert [request["broker"] for request in faster["requests"]] == ["0", "1"]
+    modules.changes("replication_throttle", state="absent")
+    assert modules("topic_info", name=["behind"])["topics"][0]["config"] == {}
+    assert not modules("replication_throttle", brokers=[9], rate=1)["changed"], "who has nothing has nothing to copy"
+    assert "rate: 0 is not a positive number" in modules.fails("replication_throttle", brokers=[1], rate=0)
+
+
+def test_a_throttle_that_an_earlier_run_left_goes_with_the_next_reassignment(modules: Modules) -> None:
+    modules("topic", name="left", replica_assignment={"0": [0]})
+    modules("replication_throttle", brokers=[1], rate=10_000_000)
+    assert modules("replication_throttle", state="absent", check=True)["changed"]
+    modules("partition_reassignment", strategy="assignment", assignment={"left": {"0": [1]}}, throttle=50_000_000)
+    assert not modules("replication_throttle", state="absent", check=True)["changed"]
+
+
 def test_moving_to_brokers_that_are_not_there_is_refused(modules: Modules) -> None:
     modules("topic", name="stays", replica_assignment={"0": [0]})
     assert "[9] are not alive" in modules.fails("partition_reassignment", strategy="spread", brokers=[0, 9])
