@@ -45,8 +45,8 @@ processes: packages ## brokers as real processes, with a real ZooKeeper and real
 	cd broker_py && python -m pytest -q tests/end_to_end tests/clients
 	python -m pytest -q tests/cluster
 
-sanity: ## ansible-test sanity and units, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection
-	PYTHON=$(PYTHON) tests/sanity.sh sanity units docs changelog importer
+sanity: $(if $(ANSIBLE_CORE),packages) ## ansible-test sanity and units, galaxy-importer, antsibull-docs and antsibull-changelog (ANSIBLE_CORE=2.17: ansible-test and all tests of plugins and roles with that one)
+	ANSIBLE_CORE=$(ANSIBLE_CORE) PYTHON=$(PYTHON) tests/sanity.sh sanity units $(if $(ANSIBLE_CORE),project,docs changelog importer)
 
 changelog: ## make CHANGELOG.md of the fragments in changelogs/fragments, which hold every entry
 	PYTHON=$(PYTHON) tests/sanity.sh remake-changelog

@@ -1,21 +1,32 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # ansible-test sanity, units and integration, galaxy-importer, antsibull-docs and antsibull-changelog, on a copy of the collection in the place
-# where ansible-test insists on finding it: build/ansible_collections/commitlog/kafka.
-# usage: tests/sanity.sh [sanity|units|integration|docs|importer|changelog|remake-changelog ...]   (sanity without an argument)
+# where ansible-test insists on finding it: build/ansible_collections/commitlog/kafka. ANSIBLE_CORE=2.17 asks another line of ansible-core,
+# in an environment and a copy of its own.
+# usage: tests/sanity.sh [sanity|units|integration|project|docs|importer|changelog|remake-changelog ...]   (sanity without an argument)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 python=${PYTHON:-$(command -v python3)}
-tools=$PWD/build/sanity-venv
-copy=$PWD/build/ansible_collections/commitlog/kafka
+core=${ANSIBLE_CORE:-}
+tools=$PWD/build/sanity-venv$core
+copy=$PWD/build${core:+/core-$core}/ansible_collections/commitlog/kafka
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
-if [ ! -x "$tools/bin/ansible-test" ] || ! cmp -s requirements-sanity.txt "$tools/requirements.txt"; then
+# What the environment is made of: the pinned tools, or one line of ansible-core with what the project's own tests need.
+ingredients() {
+  [ -n "$core" ] || { cat requirements-sanity.txt && return; }
+  sed -n "s/^\(ansible-core==${core//./[.]}[.].*\)/\1/p" requirements-core.txt | grep . ||
+    { echo "ANSIBLE_CORE: '$core' is not known; allowed are $(sed -n 's/^ansible-core==\([0-9]*[.][0-9]*\)[.].*/\1/p' requirements-core.txt | paste -sd ' ')" >&2; return 1; }
+  grep -E '^(kafka-python|kazoo|pytest|pytest-timeout|pytest-xdist|hypothesis|PyYAML|Jinja2)==' requirements-dev.txt
+}
+
+wanted=$(ingredients)
+if [ ! -x "$tools/bin/ansible-test" ] || [ "$wanted" != "$(cat "$tools/requirements.txt" 2>/dev/null)" ]; then
   rm -rf "$tools"
   "$python" -m venv "$tools"
-  "$tools/bin/pip" install -q --disable-pip-version-check -r requirements-sanity.txt
-  cp requirements-sanity.txt "$tools/requirements.txt"
+  echo "$wanted" | "$tools/bin/pip" install -q --disable-pip-version-check -r /dev/stdin
+  echo "$wanted" >"$tools/requirements.txt"
 fi
 export PATH=$tools/bin:$PATH
 
@@ -67,6 +78,11 @@ run() {
       prime_pip && cd "$copy" &&
         "$root/.venv/bin/python" "$root/tests/cluster/serve.py" tests/integration/integration_config.yml \
           ansible-test integration --color no --python "$version" ${INTEGRATION_ARGS:-}
+      ;;
+    project)
+      # The project's own tests of plugins, roles and playbooks, and the modules against brokers, with this ansible-core.
+      pip install -q --disable-pip-version-check --editable "$root/broker_py[tools]" &&
+        cd "$root" && python -m pytest -q -p no:cacheprovider ${PROJECT_TESTS:-tests/unit tests/ansible tests/cluster}
       ;;
     docs) cd "$copy" && antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck . ;;
     changelog)

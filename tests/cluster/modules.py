@@ -7,10 +7,22 @@ import contextlib
 import importlib
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
-from ansible.module_utils.testing import patch_module_args
+try:
+    from ansible.module_utils.testing import patch_module_args
+except ImportError:  # ansible-core before 2.19
+    from ansible.module_utils import basic
+
+    @contextlib.contextmanager
+    def patch_module_args(arguments: dict[str, Any]) -> Iterator[None]:
+        """The same, in the way in which those modules read them."""
+        with mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()):
+            yield
+
 
 PLACES = "ansible_collections.commitlog.kafka.plugins.modules."
 PREDICTED = ("changed", "before", "after", "requests", "diff")
