@@ -28,15 +28,19 @@ probe = load("cluster_probe")
 metadata = load("cluster_metadata")
 
 
+class Missing(probe.NoNodeError, metadata.NoNode):  # type: ignore[misc, name-defined]
+    """As kazoo says it, whom the probe asks, and as the broker's own client does."""
+
+
 class ZooKeeper:
-    """The few operations of kazoo, on a dictionary from path to document."""
+    """The few operations of kazoo, and those of cluster_metadata.py, on a dictionary from path to document."""
 
     def __init__(self, znodes: dict[str, Any]) -> None:
         self.znodes = {path: json.dumps(value).encode() if value is not None else b"" for path, value in znodes.items()}
 
     def get(self, path: str) -> tuple[bytes, None]:
         if path not in self.znodes:
-            raise probe.NoNodeError
+            raise Missing
         return self.znodes[path], None
 
     def get_async(self, path: str) -> Any:
@@ -51,18 +55,24 @@ class ZooKeeper:
     def get_children(self, path: str) -> list[str]:
         found = {node[len(path) + 1 :].split("/")[0] for node in self.znodes if node.startswith(path + "/")}
         if not found and path not in self.znodes:
-            raise probe.NoNodeError
+            raise Missing
         return list(found)
 
-    def ensure_path(self, path: str) -> None:
-        self.znodes.setdefault(path, b"")
-
-    def set(self, path: str, data: bytes) -> None:
+    def put(self, path: str, data: bytes) -> None:
         self.znodes[path] = data
 
-    def create(self, path: str, data: bytes, sequence: bool) -> None:
-        assert sequence
-        self.znodes[f"{path}{len(self.znodes):010d}"] = data
+    def announce(self, prefix: str, data: bytes) -> None:
+        self.znodes[f"{prefix}{len(self.znodes):010d}"] = data
+
+
+class Told(ZooKeeper):
+    """As cluster_metadata.py asks."""
+
+    def get(self, path: str) -> Any:
+        return super().get(path)[0]
+
+    def children(self, path: str) -> list[str]:
+        return self.get_children(path)
 
 
 def znodes(isr: list[int], min_isr: int | None = None, **more: Any) -> dict[str, Any]:
@@ -176,7 +186,7 @@ TOLD = {
 
 
 def test_a_backup_has_what_the_cluster_was_told_and_no_secret() -> None:
-    dumped = metadata.dump(ZooKeeper({**znodes([1, 2, 3], 2), **TOLD}))
+    dumped = metadata.dump(Told({**znodes([1, 2, 3], 2), **TOLD}))
     assert dumped["topics"] == [{"name": "a", "partitions": 1, "replication_factor": 3, "config": {"min.insync.replicas": "2"}}]
     assert dumped["assignment"] == {"a": {"0": [1, 2, 3]}}
     assert dumped["brokers"] == {"<default>": {"log.cleaner.threads": "2"}}
@@ -191,8 +201,8 @@ def test_a_backup_has_what_the_cluster_was_told_and_no_secret() -> None:
 
 
 def test_quotas_and_acls_come_back_with_notifications_and_only_once() -> None:
-    backup = metadata.dump(ZooKeeper({**znodes([1, 2, 3]), **TOLD}))
-    empty = ZooKeeper({"/config/users/alice": {"config": {"SCRAM-SHA-256": "kept"}}})
+    backup = metadata.dump(Told({**znodes([1, 2, 3]), **TOLD}))
+    empty = Told({"/config/users/alice": {"config": {"SCRAM-SHA-256": "kept"}}})
     assert metadata.restore_quotas(empty, backup["quotas"], True) == ["quotas of clients/app", "quotas of users/alice"]
     assert metadata.restore_quotas(empty, backup["quotas"], False) == ["quotas of clients/app", "quotas of users/alice"]
     assert len(metadata.restore_acls(empty, backup["acls"], False)) == 2
