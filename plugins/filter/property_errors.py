@@ -15,7 +15,7 @@ author:
 description:
   - Checks names, types, limits and the rules between settings with the broker's own table of definitions.
   - The words for a refused value are those of Apache Kafka. The value of a password is not shown.
-positional: _input, distribution, unchecked
+positional: _input, distribution, unchecked, kind
 options:
   _input:
     description: The settings by Kafka's names, all or some. Rules between settings are checked when each is right by itself.
@@ -31,6 +31,11 @@ options:
     type: list
     elements: str
     default: []
+  kind:
+    description: Whose settings they are. Those of a topic may be V(null), which is the default of the brokers.
+    type: str
+    choices: [broker, topic]
+    default: broker
 """
 
 EXAMPLES = r"""
@@ -93,16 +98,27 @@ def property_text(value: t.Any) -> str:
     return to_text(value)
 
 
-def one_setting(config: t.Any, name: str, text: str, distribution: str) -> str:
+def why_no_text(value: t.Any) -> str:
+    """Why a value of YAML cannot stand in server.properties, '' when it can."""
+    if value is None:
+        return "has no value; give it one, or leave the name out"
+    if isinstance(value, t.Mapping):
+        return "'{0}' is a map; allowed is a value, or a list of them".format(value)
+    return ""
+
+
+def one_setting(config: t.Any, name: str, text: str, distribution: str, kind: str) -> str:
     """What is wrong with this one, '' when nothing is."""
     definitions = importlib.import_module("commitlog.config.definitions")
     legacy = importlib.import_module("commitlog.config.legacy")
-    row = definitions.broker_definitions().get(name)
+    known = definitions.broker_definitions() if kind == "broker" else definitions.topic_definitions()
+    row = known.get(name)
     if row is None:
-        if name.startswith(config.FREE_PREFIXES) or (name in legacy.NAMES and distribution == "commitlog"):
+        is_free = name.startswith(config.FREE_PREFIXES) or (name in legacy.NAMES and distribution == "commitlog")
+        if kind == "broker" and is_free:
             return ""
-        hint = config.nearest_names(name, definitions.broker_definitions())
-        return "{0}: '{1}': Kafka 3.9 has no setting of this name{2}".format(name, text, hint)
+        what = "setting" if kind == "broker" else "setting of topics"
+        return "{0}: '{1}': Kafka 3.9 has no {2} of this name{3}".format(name, text, what, config.nearest_names(name, known))
     try:
         row.parse(text)
     except definitions.InvalidValue as error:
@@ -110,17 +126,27 @@ def one_setting(config: t.Any, name: str, text: str, distribution: str) -> str:
     return ""
 
 
-def property_errors(properties: t.Any, distribution: str = "commitlog", unchecked: t.Sequence[str] = ()) -> list[str]:
+def property_errors(
+    properties: t.Any, distribution: str = "commitlog", unchecked: t.Sequence[str] = (), kind: str = "broker"
+) -> list[str]:
     """The filter."""
     if not isinstance(properties, t.Mapping):
         raise AnsibleFilterError("property_errors: a dictionary of settings is wanted, not {0}".format(type(properties).__name__))
     config = broker_config()
+    if kind == "topic":
+        properties = {name: value for name, value in properties.items() if value is not None}
+    shapeless = sorted("{0}: {1}".format(name, why_no_text(value)) for name, value in properties.items() if why_no_text(value))
+    if shapeless:
+        return shapeless
     texts = {to_text(name): property_text(value) for name, value in properties.items()}
     checked = {name: text for name, text in texts.items() if not any(fnmatch.fnmatchcase(name, form) for form in unchecked)}
     errors = [
-        error for name, text in sorted(checked.items()) for error in [one_setting(config, name, text, distribution)] if error
+        error
+        for name, text in sorted(checked.items())
+        for error in [one_setting(config, name, text, distribution, kind)]
+        if error
     ]
-    if errors or distribution != "commitlog":
+    if errors or distribution != "commitlog" or kind != "broker":
         return errors
     try:
         config.BrokerConfig.from_properties({**STANDING_IN, **checked}, "server.properties")

@@ -29,6 +29,50 @@ def test_all_that_cannot_work_is_named_at_once(tmp_path: Path) -> None:
     assert "kafka1: broker_log_dirs: ['data'] will not do" in done.output
 
 
+WRONG = {
+    "broker_port": (70000, "'70000' is no port; allowed are 1 to 65535"),
+    "broker_open_files": (0, "'0' will not do; allowed is a whole number from 1 on"),
+    "broker_isr_timeout": (-1, "'-1' will not do"),
+    "broker_offsets_replication_factor": (3, "'3' will not do; allowed are 1 to 2, the number of brokers"),
+    "broker_bind_address": ("10.0.0.1:9092", "'10.0.0.1:9092' will not do; allowed is an address or a name"),
+    "broker_home": ("opt/kafka", "'opt/kafka' will not do; allowed is an absolute path"),
+    "broker_python": ("/usr/bin/../python 3", "'/usr/bin/../python 3' will not do"),
+    "broker_user": ("kafka:kafka", "'kafka:kafka' will not do; allowed are at most 32 letters"),
+    "broker_service_name": ("the broker", "'the broker' will not do; allowed are letters"),
+    "broker_extras": (["tools"], "['tools'] will not do; allowed are admin, tools, of which the playbooks need admin"),
+    "broker_environment": ({"A B": "1", "C": "1\n2"}, "'A B' will not do; allowed are letters"),
+    "broker_super_users": (["admin"], "'admin' will not do; allowed is a principal, such as User:admin"),
+    "broker_rack": (" r1", "' r1' will not do"),
+    "broker_zookeeper_connect": ("zk1:2181,,zk2/kafka", "'zk1:2181,,zk2/kafka' will not do"),
+    "broker_zookeeper_members": (["zk9"], "zk9 will not do; allowed are hosts of the inventory"),
+    "broker_log_dirs": (["/var/lib/"], "/var/lib is a directory of the system or of the program"),
+}
+
+
+def test_every_wrong_variable_is_named_with_its_value_and_what_is_allowed(tmp_path: Path) -> None:
+    done = preflight(tmp_path, **{name: value for name, (value, _message) in WRONG.items()})
+    assert done.status != 0
+    for name, (_value, message) in WRONG.items():
+        assert f"kafka1: {name}: {message}" in done.output, name
+    assert "'C' will not do" in done.output
+
+
+def test_a_value_of_another_type_is_named_by_the_argument_spec(tmp_path: Path) -> None:
+    for name, value in (("broker_zookeeper_port", "2181x"), ("broker_install_from", "disk"), ("broker_manage_packages", "maybe")):
+        done = preflight(tmp_path, **{name: value})
+        assert done.status != 0
+        assert name in done.output
+        assert value in done.output
+
+
+def test_no_directory_of_the_system_or_the_program_is_given_to_the_broker(tmp_path: Path) -> None:
+    places = ["/", "/etc", "/opt/kafka", "/opt/kafka/libs/", "/data/kafka"]
+    done = preflight(tmp_path, broker_log_dirs=places, broker_service_name="zookeeper")
+    assert done.status != 0
+    assert "kafka1: broker_service_name: 'zookeeper' is also ZooKeeper's; each needs its own" in done.output
+    assert "kafka1: broker_log_dirs: /, /etc, /opt/kafka, /opt/kafka/libs is a directory of the system" in done.output
+
+
 def test_a_tarball_is_what_its_digest_says(tmp_path: Path) -> None:
     tarball = tmp_path / "kafka.tgz"
     tarball.write_bytes(b"of Apache's making")

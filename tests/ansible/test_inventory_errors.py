@@ -62,6 +62,43 @@ def test_a_wrong_inventory_is_refused_before_anything_else(case: str, tmp_path: 
     assert "Gathering Facts" not in done.stdout
 
 
+def test_every_wrong_variable_of_playbooks_is_named_at_once(tmp_path: Path) -> None:
+    topic = {"name": "a", "partitions": 0, "replication_factor": 3, "config": {"retention.mss": 1}}
+    wrong = {
+        "kafka_tune": "maybe",
+        "reassignment_throttle": "fast",
+        "hosts_extra": [{"address": "127.9.9.12"}],
+        "cluster_topic": topic,
+    }
+    done = play(two_brokers(kafka1=wrong, kafka2={"kafka_address": "nowhere at all"}), tmp_path)
+    assert done.returncode != 0
+    assert "Gathering Facts" not in done.stdout
+    for message in (
+        "kafka1: kafka_tune: 'maybe' will not do; allowed are true and false",
+        "kafka1: reassignment_throttle: 'fast' will not do; allowed is a whole number from 1 on",
+        "kafka1: hosts_extra: '{'address': '127.9.9.12'}' will not do; allowed is an address with a list of its names",
+        "kafka2: kafka_address: 'nowhere at all' is no address",
+        "kafka1: cluster_topic: partitions: '0' will not do; allowed is a whole number from 1 on",
+        "kafka1: cluster_topic: replication_factor: '3' will not do; allowed are 1 to 2, the number of brokers",
+        "kafka1: cluster_topic: config: retention.mss: '1': Kafka 3.9 has no setting of topics of this name",
+    ):
+        assert message in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("topic", "message"),
+    [
+        ("test", "kafka1: cluster_topic: 'test' will not do; allowed is a map with the name"),
+        ({"name": "a/b"}, "kafka1: cluster_topic: '{'name': 'a/b'}' will not do"),
+        ({"name": "a", "replicas": 2}, "kafka1: cluster_topic: replicas: not known; allowed are name, partitions"),
+    ],
+)
+def test_a_topic_that_cannot_be_made_is_refused(topic: Any, message: str, tmp_path: Path) -> None:
+    done = play(two_brokers(kafka1={"cluster_topic": topic}), tmp_path)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+
+
 def test_a_right_inventory_passes_the_check(tmp_path: Path) -> None:
     done = play(two_brokers(), tmp_path)
     assert "Gathering Facts" in done.stdout

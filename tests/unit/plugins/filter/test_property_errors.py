@@ -32,11 +32,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[4]
         ({"auto.create.topics.enable": "maybe"}, "auto.create.topics.enable: 'maybe': Expected value to be either true or false"),
         ({"replica.fetch.wait.max.ms": 60000}, "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms"),
         ({"process.roles": "broker"}, "process.roles is for KRaft"),
+        ({"log.retention.hours": None}, "log.retention.hours: has no value; give it one, or leave the name out"),
+        ({"log.dirs": {"a": 1}}, "log.dirs: '{'a': 1}' is a map; allowed is a value, or a list of them"),
     ],
 )
 def test_what_a_broker_would_refuse(properties: dict[str, object], error: str) -> None:
     assert len(property_errors(properties)) == 1
     assert property_errors(properties)[0].startswith(error)
+
+
+def test_settings_of_topics_have_definitions_of_their_own() -> None:
+    assert property_errors({"retention.ms": 5, "cleanup.policy": ["compact", "delete"], "segment.ms": None}, kind="topic") == []
+    assert property_errors({"retention.ms": "soon"}, kind="topic") == ["retention.ms: 'soon': Not a number of type LONG"]
+    refused = property_errors({"retention.mss": 5}, kind="topic")
+    assert refused == ["retention.mss: '5': Kafka 3.9 has no setting of topics of this name, did you mean retention.ms?"]
 
 
 def test_every_error_is_told_at_once() -> None:
