@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,15 @@ def test_only_whole_programs_count(tmp_path: Path) -> None:
         (tmp_path / "libs" / name).mkdir(parents=True)
     (tmp_path / "libs" / "venv-whole" / "installed.json").write_text("{}")
     assert survey(tmp_path)["installed"] == ["venv-whole"]
+
+
+def test_of_a_file_with_secrets_only_the_lines_asked_for_are_told(tmp_path: Path) -> None:
+    config = tmp_path / "server.properties"
+    config.write_text("# cluster_security: mtls, step 2 of 3\nssl.key.password=listeners=secret\nlisteners=SSL://:9093\n")
+    lines = {str(config): ["# cluster_security: ", "listeners="]}
+    asked = {"home": str(tmp_path), "service": "none", "manager": "process", "lines": lines}
+    command = [sys.executable, str(ROLES / "service" / "files" / "survey.py"), json.dumps(asked)]
+    said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert said["lines"] == {str(config): ["# cluster_security: mtls, step 2 of 3", "listeners=SSL://:9093"]}
+    assert "=secret" not in json.dumps(said)
+    assert said["hostname"] == socket.gethostname()

@@ -81,3 +81,39 @@ def test_two_members_at_once_could_be_another_majority(tmp_path: Path) -> None:
 def test_a_member_keeps_its_id_when_places_change(tmp_path: Path) -> None:
     (tmp_path / "myid").write_text("7")
     assert "belongs to member 7, and would become member 1; set zookeeper_id" in preflight(tmp_path, ONE, tmp_path)
+
+
+WRONG = {
+    "zookeeper_client_port": (0, "'0' is no port; allowed are 1 to 65535"),
+    "zookeeper_bind_address": ("10.0.0.1/24", "'10.0.0.1/24' will not do"),
+    "zookeeper_home": ("/opt/a b", "'/opt/a b' will not do; allowed is an absolute path"),
+    "zookeeper_user": ("zoo keeper", "'zoo keeper' will not do"),
+    "zookeeper_service_name": ("zoo/keeper", "'zoo/keeper' will not do"),
+    "zookeeper_heap": ("much", "'much' will not do; allowed is a size as -Xmx takes it, such as 256m"),
+    "zookeeper_start_timeout": (-5, "'-5' will not do; allowed is a whole number from 1 on"),
+    "zookeeper_id": (256, "'256' is no id of a member; allowed are 1 to 255"),
+}
+WRONG_PROPERTIES = {
+    "dataDir": ("/data", "'/data' is not for this map; set zookeeper_data_dir instead"),
+    "server.9": ("zk9:2888:3888", "'zk9:2888:3888' is not for this map; set zookeeper_members instead"),
+    "ticktime": (500, "ZooKeeper has no setting of this name; it has tickTime"),
+    "initLimit": ("long", "'long' will not do; allowed is a whole number"),
+    "4lw.commands.whitelist": (None, "will not do; allowed is one value, in one line"),
+}
+
+
+def test_every_wrong_variable_is_named_with_its_value_and_what_is_allowed(tmp_path: Path) -> None:
+    wrong = {name: value for name, (value, _message) in WRONG.items()}
+    properties = {name: value for name, (value, _message) in WRONG_PROPERTIES.items()}
+    said = preflight(tmp_path, {"zk1": {**ONE["zk1"], **wrong, "zookeeper_properties": properties}}, tmp_path)
+    for name, (_value, message) in WRONG.items():
+        assert f"zk1: {name}: {message}" in said, name
+    for name, (_value, message) in WRONG_PROPERTIES.items():
+        assert f"zk1: zookeeper_properties: {name}: {message}" in said, name
+
+
+def test_two_members_and_two_ports_are_not_the_same(tmp_path: Path) -> None:
+    hosts = {**THREE, "zk1": {**THREE["zk1"], "zookeeper_id": 2, "zookeeper_peer_port": 3888}}
+    said = preflight(tmp_path, hosts, tmp_path)
+    assert "zk1: zookeeper_id: 2 is also that of zk2; each member needs its own" in said
+    assert "2181, 2182, 3888, 3888 will not do; allowed are four different ports" in said

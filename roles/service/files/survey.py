@@ -2,12 +2,13 @@
 """Say as JSON what there is of a service on this host, in one go, so that a run that finds nothing to do asks nothing more.
 
     survey.py '{"home": ..., "service": ..., "manager": "systemd"|"process",
-                "files": [PATH...], "texts": [PATH...], "links": [PATH...],
+                "files": [PATH...], "texts": [PATH...], "lines": {PATH: [BEGINNING...]...}, "links": [PATH...],
                 "directories": {PATH: [OWNER, GROUP, MODE]...}, "owners": {PATH: [OWNER, GROUP, MODE]...},
                 "ask": {"address": ..., "port": ..., "word": ..., "tls": DIRECTORY or ""}, "distribution": "commitlog"|"apache"}'
 
-Everything but the first line may be left out. An owner or group is a name, a number, or empty where any will do. Runs on the
-managed host with nothing but the standard library. Changes nothing.
+Everything but the first line may be left out. Of `lines` those that begin so are told, and no other, since files may hold
+secrets. An owner or group is a name, a number, or empty where any will do. Runs on the managed host with nothing but the standard
+library. Changes nothing.
 """
 
 import grp
@@ -76,10 +77,14 @@ def digest(path):
 
 def text(path):
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def lines(path, beginnings):
+    return [line for line in text(path).splitlines() if line.startswith(tuple(beginnings))]
 
 
 def link(path):
@@ -151,8 +156,12 @@ def main():
         "wrong_files": wrong(wanted.get("owners", {}), stat.S_ISREG),
         "files": {path: digest(path) for path in wanted.get("files", [])},
         "texts": {path: text(path) for path in wanted.get("texts", [])},
+        "lines": {path: lines(path, beginnings) for path, beginnings in wanted.get("lines", {}).items()},
         "links": {path: link(path) for path in wanted.get("links", [])},
         "applied": text(os.path.join(home, "run", wanted["service"] + ".applied")),
+        # The name that it has now, and the one that it will have when it starts.
+        "hostname": socket.gethostname(),
+        "static_hostname": text("/etc/hostname"),
         **state(wanted),
     }
     if "ask" in wanted:
