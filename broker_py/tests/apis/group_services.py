@@ -5,7 +5,7 @@ would."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -31,9 +31,9 @@ class FakeAutoTopics:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def create(self, topics: list[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
+    async def create(self, topics: Iterable[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
         self.asked += topics
-        return dict.fromkeys(topics, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return dict.fromkeys(topics, ErrorCode.LEADER_NOT_AVAILABLE)
 
 
 class FakeProducerIds:

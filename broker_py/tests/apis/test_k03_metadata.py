@@ -33,7 +33,7 @@ class AutoTopics:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def create(self, topics: list[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
+    async def create(self, topics: list[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
         self.asked += topics
         return dict.fromkeys(topics, ErrorCode.LEADER_NOT_AVAILABLE)
 

@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -203,19 +203,20 @@ class Side:
             _, self.last = frames.decode_response(question.key, question.version, memoryview(payload))
         except frames.MalformedMessage:
             return [("unreadable", payload)]
-        return self._told(self.last)
-
-    def _told(self, answer: Any) -> Told:
-        """All that an answer says, but for what differs whoever the broker is."""
-        names = {repr(value): name for name, value in self.values.items() if isinstance(value, bytes | str)}
-        return [
-            (name, names.get(repr(_plain(value)), _whole(value) if name == "records" else _plain(value)))
-            for name, value in leaves(answer)
-            if name not in MADE_UP
-        ]
+        return told_of(self.last, self.values)
 
     def close(self) -> None:
         self.cluster.close()
+
+
+def told_of(answer: Any, values: Mapping[str, Any]) -> Told:
+    """All that an answer says, but for what differs whoever the broker is; ``values`` go by their names."""
+    names = {repr(value): name for name, value in values.items() if isinstance(value, bytes | str)}
+    return [
+        (name, names.get(repr(_plain(value)), _whole(value) if name == "records" else _plain(value)))
+        for name, value in leaves(answer)
+        if name not in MADE_UP
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -92,7 +92,7 @@ def resource_name(resource: NamedResource) -> str:
     return f"ConfigResource(type={kind}, name='{resource.resource_name}')"
 
 
-def broker_id_of(services: Services, name: str) -> int | None:
+def broker_id_of(services: Services, name: str, *, unexpected: str = "broker id, expected") -> int | None:
     """The broker that a resource names: None for the cluster-wide default, else only this one."""
     if not name:
         return None
@@ -105,7 +105,7 @@ def broker_id_of(services: Services, name: str) -> int | None:
     if broker_id != services.broker_id:
         raise KafkaError(
             ErrorCode.INVALID_REQUEST,
-            f"Unexpected broker id, expected {services.broker_id}, but received {name}",
+            f"Unexpected {unexpected} {services.broker_id}, but received {name}",
         )
     return broker_id
 

@@ -3,7 +3,7 @@
 
 Behaviour (KafkaApis.handleTopicMetadataRequest, ZkMetadataCache.getTopicMetadata): answers from this
 broker's cache, for the listener on which it was asked. A topic that nobody knows is created when both the
-client and auto.create.topics.enable allow it, and is answered with an error meanwhile.
+client and auto.create.topics.enable allow it, and is answered with LEADER_NOT_AVAILABLE for this once.
 
 Other than Kafka, a broker that no controller has told anything yet does not answer that there is no topic: it
 waits for the controller, as long as it may take to elect one.
@@ -18,10 +18,11 @@ lives but lacks the listener; 7 leader epochs; 8 authorized operations; 9 flexib
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 
 from commitlog.apis.registry import Api
-from commitlog.apis.services import RequestContext, Services
+from commitlog.apis.services import EVERYTHING, RequestContext, Services
 from commitlog.apis.throttling import count_mutations
 from commitlog.apis.topic_names import is_internal_topic, is_valid_topic_name
 from commitlog.replication.metadata_cache import NO_LEADER, MetadataCache, PartitionMetadata
@@ -40,13 +41,26 @@ from commitlog.wire.messages.metadata_response import (
 NO_CONTROLLER = -1
 
 
+@dataclass(slots=True)
+class _Found:
+    """What is told of topics: of those that who asks may describe, and of the others, whose answer says
+    nothing that was not in the request, not even whether they exist. Of ``creatable`` nothing is told yet."""
+
+    described: list[MetadataResponseTopic]
+    refused: list[MetadataResponseTopic] = field(default_factory=list)
+    creatable: list[str] = field(default_factory=list)
+
+
 def handle(
     services: Services, context: RequestContext, request: MetadataRequest
 ) -> MetadataResponse | Awaitable[MetadataResponse]:
     _check(request, context.api_version)
     if not services.metadata.version:
         return _answer_when_told(services, context, request)
-    return _answer(services, context, request)
+    found = _find(services, context, request)
+    if found.creatable:
+        return _answer_when_created(services, context, request, found)
+    return _answer(services, context, request, found)
 
 
 async def _answer_when_told(
@@ -56,24 +70,34 @@ async def _answer_when_told(
     A controller that has died is replaced when its session has ended."""
     patience_ms = services.config.zookeeper_session_timeout_ms
     await services.metadata.wait_until(lambda metadata: metadata.version > 0, patience_ms)
-    return _answer(services, context, request)
+    return await _answer_when_created(services, context, request, _find(services, context, request))
 
 
-def _answer(services: Services, context: RequestContext, request: MetadataRequest) -> MetadataResponse:
+async def _answer_when_created(
+    services: Services, context: RequestContext, request: MetadataRequest, found: _Found
+) -> MetadataResponse:
+    if found.creatable:
+        count = partial(count_mutations, services, context)
+        errors = await services.auto_topics.create(found.creatable, count)
+        found.described += [_absent(name, errors[name]) for name in found.creatable]
+    return _answer(services, context, request, found)
+
+
+def _answer(
+    services: Services, context: RequestContext, request: MetadataRequest, found: _Found
+) -> MetadataResponse:
     version = context.api_version
-    view = _View(services.metadata, context.listener_name, version)
     controller = services.metadata.controller_id
     response = MetadataResponse(
-        brokers=view.brokers(),
+        brokers=_View(services.metadata, context.listener_name, version).brokers(),
         cluster_id=services.cluster_id,
         controller_id=NO_CONTROLLER if controller is None else controller,
     )
-    described, others = _topics(services, context, view, request)
     if version >= 8 and request.include_topic_authorized_operations:
-        for topic in described:
+        for topic in found.described:
             name = topic.name or ""
             topic.topic_authorized_operations = context.authorized_operations(ResourceType.TOPIC, name)
-    response.topics = described + others
+    response.topics = found.described + found.refused
     if 8 <= version <= 10 and request.include_cluster_authorized_operations:
         response.cluster_authorized_operations = cluster_operations(context)
     return response
@@ -99,44 +123,38 @@ def _check(request: MetadataRequest, version: int) -> None:
             raise KafkaError(ErrorCode.INVALID_REQUEST, text)
 
 
-def _topics(
-    services: Services, context: RequestContext, view: _View, request: MetadataRequest
-) -> tuple[list[MetadataResponseTopic], list[MetadataResponseTopic]]:
-    """The topics that who asks may describe, and the answers for the others: of those nothing is said that
-    was not in the request, not even whether they exist."""
+def _find(services: Services, context: RequestContext, request: MetadataRequest) -> _Found:
     metadata = services.metadata
+    view = _View(metadata, context.listener_name, context.api_version)
     asked = request.topics
     if asked is None or (not asked and view.version == 0):
         names = metadata.topics()
         described = context.authorized(AclOperation.DESCRIBE, ResourceType.TOPIC, names, log_if_denied=False)
-        return [view.topic(name) for name in names if name in described], []
+        return _Found([view.topic(name) for name in names if name in described])
     ids = [topic.topic_id for topic in asked if topic.topic_id != ZERO_UUID]
     if ids:
-        return _topics_by_id(metadata, context, view, ids)
+        return _find_by_id(metadata, context, view, ids)
     names = list(dict.fromkeys(topic.name for topic in asked if topic.name is not None))
     described = context.authorized(AclOperation.DESCRIBE, ResourceType.TOPIC, names)
     shown = [name for name in names if name in described]
-    found = [view.topic(name) for name in shown if metadata.contains_topic(name)]
+    found = _Found([view.topic(name) for name in shown if metadata.contains_topic(name)])
     missing = [name for name in shown if not metadata.contains_topic(name)]
-    refused = [_denied(name) for name in names if name not in described]
-    if missing and request.allow_auto_topic_creation and services.config.auto_create_topics_enable:
-        creatable = missing
-        if not context.authorize_cluster(AclOperation.CREATE, log_if_denied=False):
-            allowed = context.authorized(AclOperation.CREATE, ResourceType.TOPIC, missing)
-            creatable = [name for name in missing if name in allowed]
-            refused += [
-                _denied(name, is_internal=is_internal_topic(name)) for name in missing if name not in allowed
-            ]
-        count = partial(count_mutations, services, context)
-        errors = services.auto_topics.create(creatable, count) if creatable else {}
-        missing = creatable
-    else:
-        errors = {name: _unknown(name) for name in missing}
-    absent = [
-        MetadataResponseTopic(error_code=errors[name], name=name, is_internal=is_internal_topic(name))
-        for name in missing
+    found.refused = [_denied(name) for name in names if name not in described]
+    if not request.allow_auto_topic_creation or not services.config.auto_create_topics_enable:
+        found.described += [_absent(name, _unknown(name)) for name in missing]
+        return found
+    creatable = EVERYTHING
+    if missing and not context.authorize_cluster(AclOperation.CREATE, log_if_denied=False):
+        creatable = context.authorized(AclOperation.CREATE, ResourceType.TOPIC, missing)
+    found.creatable = [name for name in missing if name in creatable]
+    found.refused += [
+        _denied(name, is_internal=is_internal_topic(name)) for name in missing if name not in creatable
     ]
-    return found + absent, refused
+    return found
+
+
+def _absent(name: str, error: ErrorCode) -> MetadataResponseTopic:
+    return MetadataResponseTopic(error_code=error, name=name, is_internal=is_internal_topic(name))
 
 
 def _denied(
@@ -147,23 +165,21 @@ def _denied(
     )
 
 
-def _topics_by_id(
-    metadata: MetadataCache, context: RequestContext, view: _View, ids: list[bytes]
-) -> tuple[list[MetadataResponseTopic], list[MetadataResponseTopic]]:
+def _find_by_id(metadata: MetadataCache, context: RequestContext, view: _View, ids: list[bytes]) -> _Found:
     """An id is no secret, the name behind it is."""
     named = {topic_id: metadata.topic_name(topic_id) for topic_id in ids}
     names = [name for name in named.values() if name is not None]
     described = context.authorized(AclOperation.DESCRIBE, ResourceType.TOPIC, names)
-    found, refused = [], []
+    found = _Found([])
     for topic_id, name in named.items():
         if name is None:
             unknown = ErrorCode.UNKNOWN_TOPIC_ID
-            refused.append(MetadataResponseTopic(error_code=unknown, name=None, topic_id=topic_id))
+            found.refused.append(MetadataResponseTopic(error_code=unknown, name=None, topic_id=topic_id))
         elif name in described:
-            found.append(view.topic(name))
+            found.described.append(view.topic(name))
         else:
-            refused.append(_denied(None, topic_id))
-    return found, refused
+            found.refused.append(_denied(None, topic_id))
+    return found
 
 
 def _unknown(name: str) -> ErrorCode:

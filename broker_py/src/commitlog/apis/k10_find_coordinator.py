@@ -4,7 +4,7 @@
 Behaviour (KafkaApis.getCoordinator):
 - the coordinator of a group is the leader of its partition of `__consumer_offsets`, at its endpoint of the
   listener on which it was asked for;
-- while the topic does not exist it is created, and COORDINATOR_NOT_AVAILABLE is answered; so it is while the
+- when the topic does not exist it is created, and COORDINATOR_NOT_AVAILABLE is answered; so it is while the
   partition has no leader that lives;
 - that of a transactional id is found likewise by `__transaction_state`;
 - there is no share coordinator: COORDINATOR_NOT_AVAILABLE;
@@ -16,6 +16,7 @@ Versions: 1 key type, throttle time, error message; 3 flexible; 4 several keys (
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from enum import IntEnum
 from functools import partial
 
@@ -35,6 +36,8 @@ SHARE_VERSION = 6
 NO_NODE = (-1, "", -1)
 
 Node = tuple[int, str, int]
+Found = tuple[str, ErrorCode, Node]
+"""A key, and what is answered of it."""
 
 
 class KeyType(IntEnum):
@@ -47,26 +50,48 @@ class KeyType(IntEnum):
 
 def handle(
     services: Services, context: RequestContext, request: FindCoordinatorRequest
-) -> FindCoordinatorResponse:
+) -> FindCoordinatorResponse | Awaitable[FindCoordinatorResponse]:
     if request.key_type not in list(KeyType):
         if context.api_version >= BATCHED_VERSION and not request.coordinator_keys:
             return FindCoordinatorResponse()  # since then errors are those of keys
         raise KafkaError(ErrorCode.INVALID_REQUEST)
     key_type = KeyType(request.key_type)
-    if context.api_version >= BATCHED_VERSION:
-        coordinators = []
-        for key in request.coordinator_keys:
-            error, (node_id, host, port) = _find(services, context, key_type, key)
-            coordinators.append(Coordinator(key=key, node_id=node_id, host=host, port=port, error_code=error))
-        return FindCoordinatorResponse(coordinators=coordinators)
-    error, (node_id, host, port) = _find(services, context, key_type, request.key)
+    batched = context.api_version >= BATCHED_VERSION
+    asked = request.coordinator_keys if batched else [request.key]
+    missing: set[str] = set()
+    found = [(key, *_find(services, context, key_type, key, missing)) for key in asked]
+    answer = _batch(found) if batched else _alone(found[0])
+    return _when_created(services, context, missing, answer) if missing else answer
+
+
+async def _when_created(
+    services: Services, context: RequestContext, topics: set[str], answer: FindCoordinatorResponse
+) -> FindCoordinatorResponse:
+    await services.auto_topics.create(topics, partial(count_mutations, services, context))
+    return answer
+
+
+def _batch(found: list[Found]) -> FindCoordinatorResponse:
+    return FindCoordinatorResponse(
+        coordinators=[
+            Coordinator(key=key, node_id=node_id, host=host, port=port, error_code=error)
+            for key, error, (node_id, host, port) in found
+        ]
+    )
+
+
+def _alone(found: Found) -> FindCoordinatorResponse:
+    _, error, (node_id, host, port) = found
     message = ErrorCode.NONE.name if error is ErrorCode.NONE else error.message
     return FindCoordinatorResponse(
         error_code=error, error_message=message, node_id=node_id, host=host, port=port
     )
 
 
-def _find(services: Services, context: RequestContext, key_type: KeyType, key: str) -> tuple[ErrorCode, Node]:
+def _find(
+    services: Services, context: RequestContext, key_type: KeyType, key: str, missing: set[str]
+) -> tuple[ErrorCode, Node]:
+    """``missing`` gets the topic that is to be created for it."""
     denied = _denied(context, key_type, key)
     if denied is not None:
         return denied, NO_NODE
@@ -80,7 +105,7 @@ def _find(services: Services, context: RequestContext, key_type: KeyType, key: s
         return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
     metadata = services.metadata
     if not metadata.contains_topic(topic):
-        services.auto_topics.create([topic], partial(count_mutations, services, context))
+        missing.add(topic)
         return ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE
     state = metadata.partition_state(topic, partition)
     endpoint = None if state is None else metadata.broker_endpoint(state.leader, context.listener_name)

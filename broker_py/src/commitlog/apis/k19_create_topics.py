@@ -37,7 +37,7 @@ async def handle(
     services: Services, context: RequestContext, request: CreateTopicsRequest
 ) -> CreateTopicsResponse:
     if not services.controller.is_active:
-        return error_response(request, ErrorCode.NOT_CONTROLLER, None)
+        return error_response(request, ErrorCode.NOT_CONTROLLER, "")
     quota = MutationQuota(services, context, strict_since=6)
     names = {topic.name for topic in request.topics} - {CLUSTER_METADATA_TOPIC}
     creatable = EVERYTHING

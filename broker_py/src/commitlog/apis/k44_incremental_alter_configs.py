@@ -84,7 +84,7 @@ def _check_path(resource: Resource) -> None:
 def _change_levels(
     services: Services, name: str, changes: Sequence[AlterableConfig], *, validate_only: bool
 ) -> None:
-    if broker_id_of(services, name) is None:
+    if broker_id_of(services, name, unexpected="node id. Expected") is None:
         raise KafkaError(ErrorCode.INVALID_REQUEST, "Node id must be an integer, but it is: ")
     check_levels(changes)
     if not validate_only:

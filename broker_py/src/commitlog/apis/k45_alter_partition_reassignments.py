@@ -33,7 +33,8 @@ async def handle(
     try:
         results = await services.controller.alter_partition_reassignments(wanted)
     except KafkaError as error:
-        return AlterPartitionReassignmentsResponse(error_code=error.code, error_message=error.message)
+        text = error.message or error.code.message
+        return AlterPartitionReassignmentsResponse(error_code=error.code, error_message=text)
     topics: dict[str, list[ReassignablePartitionResponse]] = {}
     for (name, partition), (code, message) in results.items():
         topics.setdefault(name, []).append(

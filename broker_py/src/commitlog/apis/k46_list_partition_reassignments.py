@@ -33,7 +33,8 @@ async def handle(
     try:
         found = await services.controller.list_partition_reassignments(wanted)
     except KafkaError as error:
-        return ListPartitionReassignmentsResponse(error_code=error.code, error_message=error.message)
+        text = error.message or error.code.message
+        return ListPartitionReassignmentsResponse(error_code=error.code, error_message=text)
     topics: dict[str, list[OngoingPartitionReassignment]] = {}
     for (name, partition), assignment in sorted(found.items()):
         topics.setdefault(name, []).append(

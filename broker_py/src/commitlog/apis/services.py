@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 class AutoTopics(Protocol):
     """Kafka's AutoTopicCreationManager: topics that come into being since somebody asked for them."""
 
-    def create(self, topics: Collection[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
-        """Begin to create the topics (internal ones with their own settings); returns at once. ``count`` is
-        called with the partitions of each whose creation begins.
+    async def create(self, topics: Collection[str], count: Callable[[int], None]) -> dict[str, ErrorCode]:
+        """Create the topics (internal ones with their own settings). ``count`` is called with the partitions
+        of each that can be created.
 
-        The result is the error to answer for each topic meanwhile: UNKNOWN_TOPIC_OR_PARTITION when the
-        request is on its way, INVALID_TOPIC_EXCEPTION for an illegal name, INVALID_REPLICATION_FACTOR
-        when there are too few brokers alive.
+        The result is the error to answer for each: LEADER_NOT_AVAILABLE when it has been created, or was
+        there; UNKNOWN_TOPIC_OR_PARTITION when somebody else is creating it; else what is wrong with it, as
+        INVALID_REPLICATION_FACTOR when there are too few brokers alive.
         """
 
 

@@ -428,7 +428,6 @@ class Broker:
 
     async def _stop_listeners(self) -> None:
         await self._listeners.stop()
-        await self._rooms.auto_topics.stop()
         await self._rooms.producer_ids.stop()
         self._rooms.verifier.close()
         self._rooms.controller_client.close()

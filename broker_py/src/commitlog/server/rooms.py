@@ -47,7 +47,6 @@ class Rooms:
     producer_ids: ProducerIdManager
     transactions: TransactionCoordinator
     verifier: TransactionVerifier
-    auto_topics: AutoTopicCreation
     services: Services
 
 
@@ -105,7 +104,7 @@ def furnish(world: World, on_log_dir_failure: Callable[[str], None]) -> Rooms:
     )
     verifier = TransactionVerifier(config, transactions, metadata, connect)
     topic_admin = TopicAdmin(config, world.coordination, rng=rng)
-    auto_topics = AutoTopicCreation(config, metadata, controller, client, topic_admin, groups.topic_configs)
+    auto_topics = AutoTopicCreation(config, topic_admin, groups.topic_configs)
     services = Services(
         config=config,
         broker_id=config.broker_id,
@@ -141,7 +140,6 @@ def furnish(world: World, on_log_dir_failure: Callable[[str], None]) -> Rooms:
         producer_ids,
         transactions,
         verifier,
-        auto_topics,
         services,
     )
 
