@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kafka.record import MemoryRecords
 from kio.records.readers import read_batch
 
+from commitlog.records import header as header_module
 from commitlog.records.batch import (
     Codec,
     CorruptBatch,
@@ -19,8 +20,13 @@ from commitlog.records.batch import (
     check_crc,
     decode_records,
     empty_batch,
+    finish_batch,
+    iterate_headers,
+    put_varint,
     read_header,
 )
+from commitlog.records.message_set import build_message_set
+from commitlog.records.spans import record_spans
 from tests.records.kafka_bytes import GOLDEN
 
 EXPECTED = [
@@ -143,3 +149,43 @@ def test_an_emptied_batch_keeps_its_header() -> None:
     assert len(emptied) == 61
     assert decode(emptied) == []
     assert read_header(emptied).last_sequence == 21
+
+
+def crowded(codec: Codec, count: int) -> bytes:
+    """A batch of as many records as it says, which are as small as can be and all alike."""
+    whole = build_batch([(0, None, None, ())])
+    header = read_header(whole)._replace(record_count=count, last_offset_delta=count - 1, attributes=codec)
+    return bytes(finish_batch(header, bytearray(whole[61:]) * count, count))
+
+
+def test_a_batch_of_more_records_than_memory_has_room_for_is_not_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A megabyte of gzip may hold fifty million."""
+    assert len(decode(crowded(Codec.GZIP, 1000))) == 1000
+    monkeypatch.setattr(header_module, "MAX_RECORDS", 999)
+    for data in (crowded(Codec.GZIP, 1000), crowded(Codec.NONE, 1000)):
+        with pytest.raises(CorruptBatch, match="1000 records is not opened"):
+            decode(data)
+        with pytest.raises(CorruptBatch, match="1000 records is not opened"):
+            record_spans(data, 0, read_header(data))
+    records = [Record(n, -1, None, b"v") for n in range(1000)]
+    for magic in (0, 1):
+        with pytest.raises(CorruptBatch, match="is not opened"):
+            decode(build_message_set(records, magic=magic, codec=Codec.GZIP))
+        assert len(list(iterate_headers(build_message_set(records, magic=magic)))) == 1000
+
+
+@pytest.mark.parametrize("field", ["timestamp", "offset"])
+def test_a_record_out_of_range_is_corrupt(field: str) -> None:
+    """What cannot be written again: Java's numbers begin anew there."""
+    body = bytearray(1)
+    put_varint(body, 2**63 if field == "timestamp" else 0)
+    put_varint(body, 2**63 if field == "offset" else 0)
+    body += bytes([1, 1, 0])
+    whole = bytearray()
+    put_varint(whole, len(body))
+    header = read_header(build_batch([(0, None, None, ())]))
+    data = finish_batch(header, whole + body, 1)
+    with pytest.raises(CorruptBatch, match="out of range"):
+        decode(data)

@@ -19,6 +19,8 @@ from commitlog.records.header import (
     HEADER,
     LOG_APPEND_TIME,
     LOG_OVERHEAD,
+    MAX_INT64,
+    MIN_INT64,
     NO_TIMESTAMP,
     TIMESTAMP_TYPE_BIT,
     TRANSACTIONAL_BIT,
@@ -28,6 +30,7 @@ from commitlog.records.header import (
     CorruptBatch,
     Header,
     Record,
+    check_count,
     check_crc,
     compute_crc,
     increment_sequence,
@@ -70,6 +73,7 @@ def decode_records(buf: Buffer, position: int, header: BatchHeader) -> list[Reco
     """All records of a batch (any magic), decompressed, with absolute offsets. Raises CorruptBatch."""
     if header.magic < 2:
         return decode_messages(buf, position, header)
+    check_count(header.record_count)
     body = memoryview(buf)[position + BATCH_OVERHEAD : position + header.size]
     data = decompress(header.codec, body)
     append_time = header.max_timestamp if header.timestamp_type == LOG_APPEND_TIME else None
@@ -110,7 +114,10 @@ def _decode_record(data: bytes, at: int, header: BatchHeader, append_time: int |
     if at != end:
         raise CorruptBatch(f"Invalid record size: expected to read {size} bytes, but {end - at} remain")
     timestamp = header.base_timestamp + timestamp_delta if append_time is None else append_time
-    return Record(header.base_offset + offset_delta, timestamp, key, value, headers), at
+    offset = header.base_offset + offset_delta
+    if not (MIN_INT64 <= timestamp <= MAX_INT64 and MIN_INT64 <= offset <= MAX_INT64):
+        raise CorruptBatch(f"Offset {offset} or timestamp {timestamp} of a record is out of range")
+    return Record(offset, timestamp, key, value, headers), at
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:

@@ -37,6 +37,10 @@ BATCH_OVERHEAD = 61
 MESSAGE_OVERHEAD_V0 = 14  # crc, magic, attributes, key and value length
 MESSAGE_OVERHEAD_V1 = 22
 MAX_SEQUENCE = 2**31 - 1
+MAX_RECORDS = 2**20
+"""In a batch that is opened. A megabyte of gzip can hold fifty million, which would fill the memory of the
+broker that takes them apart; no producer's batch.size holds so many."""
+MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 
 HEADER = Struct(">qiibIhiqqqhii")
 _OFFSET_AND_LENGTH = Struct(">qi")
@@ -143,6 +147,12 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[Header] = ()
+
+
+def check_count(count: int) -> None:
+    """Raises CorruptBatch for more records than a batch may have that is opened."""
+    if count > MAX_RECORDS:
+        raise CorruptBatch(f"A batch of {count} records is not opened: more than {MAX_RECORDS} are not held")
 
 
 def increment_sequence(sequence: int, increment: int) -> int:

@@ -23,6 +23,7 @@ from commitlog.records.header import (
     Codec,
     CorruptBatch,
     Record,
+    check_count,
     check_crc,
     iterate_headers,
 )
@@ -54,6 +55,7 @@ def _decode_inner(inner: bytes, wrapper: BatchHeader) -> list[Record]:
             raise CorruptBatch("Compressed outer record should not have a compressed inner record")
         if not check_crc(inner, position, header):
             raise CorruptBatch(f"Record is corrupt (stored crc = {header.crc}) inside a compressed message")
+        check_count(len(records) + 1)
         records.append(decode_messages(inner, position, header)[0])
         consumed = position + header.size
     if not records or consumed != len(inner):

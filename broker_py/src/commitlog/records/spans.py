@@ -18,9 +18,12 @@ from commitlog.records.header import (
     CREATE_TIME,
     DELETE_HORIZON_BIT,
     LOG_APPEND_TIME,
+    MAX_INT64,
+    MIN_INT64,
     BatchHeader,
     Buffer,
     CorruptBatch,
+    check_count,
 )
 
 
@@ -37,6 +40,7 @@ class RecordSpan(NamedTuple):
 
 
 def _opened(buf: Buffer, position: int, header: BatchHeader) -> bytes:
+    check_count(header.record_count)
     return decompress(header.codec, memoryview(buf)[position + BATCH_OVERHEAD : position + header.size])
 
 
@@ -133,6 +137,9 @@ def refill_batch(
     max_timestamp = header.max_timestamp
     if header.timestamp_type == CREATE_TIME:
         max_timestamp = max(span.timestamp for span in kept)
+    for timestamp in (base_timestamp, max_timestamp):
+        if not MIN_INT64 <= timestamp <= MAX_INT64:
+            raise CorruptBatch(f"Timestamp {timestamp} of a record is out of range")
     body = bytearray()
     for _, timestamp, _, _, start, end in kept:
         front = bytearray(1)  # attributes
