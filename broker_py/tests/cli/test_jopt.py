@@ -38,13 +38,17 @@ def test_an_unambiguous_beginning_stands_for_the_name() -> None:
         (["--topic", "--list"], "Option topic requires an argument"),
         (["--partitions", "x"], "Cannot parse argument 'x' of option partitions"),
         (["--list=yes"], "Option list takes no argument"),
-        (["stray"], "Found non argument parameters: stray"),
     ],
 )
 def test_refusals_in_jopts_words(arguments: list[str], message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         parse(arguments, OPTIONS)
     assert str(caught.value) == message
+
+
+def test_what_is_no_option_is_passed_over() -> None:
+    parsed = parse(["stray", "--topic", "a", "-", "--", "--list"], OPTIONS)
+    assert (parsed.value("topic"), parsed.has("list")) == ("a", False)
 
 
 def test_required_and_forbidden() -> None:

@@ -14,7 +14,6 @@ import pytest
 from commitlog.cli.cluster import ClientSettings, Cluster, parse_bootstrap_servers
 from commitlog.cli.topics_bootstrap import run_with_brokers
 from commitlog.cli.topics_errors import ToolError
-from commitlog.cli.topics_options import parse_command
 from commitlog.coordination.documents import uuid_from_text
 from commitlog.wire.api_keys import ApiKey
 from commitlog.wire.errors import ErrorCode, KafkaError
@@ -40,6 +39,7 @@ from commitlog.wire.messages.metadata_response import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
+from tests.cli.command_lines import topic_command
 from tests.cli.fake_broker import FakeBroker
 from tests.real_zookeeper import free_port
 
@@ -139,7 +139,7 @@ class World:
                 await broker.start()
             for line in lines:
                 await run_with_brokers(
-                    parse_command(f"--bootstrap-server 127.0.0.1:{last.port} {line}".split())
+                    topic_command(f"--bootstrap-server 127.0.0.1:{last.port} {line}".split())
                 )
             for broker in self.brokers:
                 await broker.stop()
@@ -328,7 +328,7 @@ def test_a_broker_that_comes_up_late_is_waited_for(world: World, capsys: pytest.
     async def scenario() -> None:
         late = world.broker()
         port = free_port()
-        command = parse_command(f"--bootstrap-server 127.0.0.1:{port} --list --exclude-internal".split())
+        command = topic_command(f"--bootstrap-server 127.0.0.1:{port} --list --exclude-internal".split())
         listing = asyncio.create_task(run_with_brokers(command))
         while not (warned := capsys.readouterr().err):  # noqa: ASYNC110 - standard error tells nobody
             await asyncio.sleep(0.01)

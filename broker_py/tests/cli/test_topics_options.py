@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from commitlog.cli.jopt import ArgumentError
-from commitlog.cli.topics_options import parse_command, usage
+from commitlog.cli.jopt import ArgumentError, help_text
+from commitlog.cli.topics_options import options_with_names
+from tests.cli.command_lines import topic_command
 
 B = "--bootstrap-server h:1"
 Z = "--zookeeper h:1"
@@ -72,22 +73,22 @@ REFUSED = [
 @pytest.mark.parametrize(("line", "message"), REFUSED, ids=[line for line, _ in REFUSED])
 def test_refused_in_one_line(line: str, message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
-        parse_command(line.split())
+        topic_command(line.split())
     assert str(caught.value) == message
 
 
 def test_a_bad_pattern_is_refused() -> None:
     with pytest.raises(ArgumentError, match="is an invalid regex"):
-        parse_command(["--bootstrap-server", "h:1", "--describe", "--topic", "("])
+        topic_command(["--bootstrap-server", "h:1", "--describe", "--topic", "("])
 
 
 def test_the_article_s_commands_are_understood() -> None:
     line = "--create --zookeeper kafka1:2181 --replication-factor 2 --partitions 1 --topic test"
-    create = parse_command(line.split(" "))
+    create = topic_command(line.split(" "))
     assert (create.action, create.zookeeper, create.name) == ("create", "kafka1:2181", "test")
     assert (create.partitions, create.replication_factor) == (1, 2)
-    assert parse_command(["--list", "--zookeeper", "kafka1:2181"]).action == "list"
-    assert parse_command(["--describe", "--zookeeper", "kafka1:2181", "--topic", "test"]).topic == "test"
+    assert topic_command(["--list", "--zookeeper", "kafka1:2181"]).action == "list"
+    assert topic_command(["--describe", "--zookeeper", "kafka1:2181", "--topic", "test"]).topic == "test"
 
 
 @pytest.mark.parametrize(
@@ -102,19 +103,19 @@ def test_the_article_s_commands_are_understood() -> None:
     ],
 )
 def test_a_topic_is_a_whole_match_of_a_pattern(pattern: str, selected: list[str]) -> None:
-    command = parse_command(["--bootstrap-server", "h:1", "--describe", "--topic", pattern])
+    command = topic_command(["--bootstrap-server", "h:1", "--describe", "--topic", pattern])
     names = ["__consumer_offsets", "plain", "te", "test"]
     assert [name for name in names if command.selects(name, internal=name.startswith("__"))] == selected
 
 
 def test_internal_topics_can_be_left_out() -> None:
-    command = parse_command(["--bootstrap-server", "h:1", "--list", "--exclude-internal"])
+    command = topic_command(["--bootstrap-server", "h:1", "--list", "--exclude-internal"])
     assert not command.selects("__consumer_offsets", internal=True)
     assert command.selects("test", internal=False)
 
 
 def test_help_names_every_option_and_setting() -> None:
-    text = usage()
+    text = help_text("", options_with_names())
     for word in ("--zookeeper", "--under-min-isr-partitions", "retention.ms", "--replica-assignment"):
         assert word in text
     assert all(len(line) <= 84 for line in text.splitlines())  # 80 but for tabs

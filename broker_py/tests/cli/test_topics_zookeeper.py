@@ -9,7 +9,6 @@ import json
 import pytest
 
 from commitlog.cli.topics_errors import ToolError
-from commitlog.cli.topics_options import parse_command
 from commitlog.cli.topics_zookeeper import TopicZnodes, run_with_zookeeper
 from commitlog.coordination import paths
 from commitlog.coordination.client import CoordinationTimeout
@@ -22,6 +21,7 @@ from commitlog.coordination.documents import (
 )
 from commitlog.coordination.memory import MemoryEnsemble
 from commitlog.wire.errors import KafkaError
+from tests.cli.command_lines import topic_command
 
 
 class Cluster:
@@ -37,7 +37,7 @@ class Cluster:
             client = self.ensemble.client()
             await client.start()
             for line in lines:
-                command = parse_command(f"--zookeeper kafka1:2181 {line}".split())
+                command = topic_command(f"--zookeeper kafka1:2181 {line}".split())
                 await TopicZnodes(command, client, "kafka1:2181").run()
 
         asyncio.run(typed())
@@ -205,6 +205,6 @@ def test_an_ensemble_without_kafka_is_said_to_be_one() -> None:
 
 
 def test_an_unknown_host_is_said_at_once() -> None:
-    command = parse_command(["--zookeeper", "cafka1.invalid:2181", "--list"])
+    command = topic_command(["--zookeeper", "cafka1.invalid:2181", "--list"])
     with pytest.raises(CoordinationTimeout, match=r"unknown host cafka1\.invalid"):
         asyncio.run(run_with_zookeeper(command, "cafka1.invalid:2181"))

@@ -192,7 +192,7 @@ def test_garbage_on_the_socket_closes_that_connection_alone(cluster: Cluster) ->
 @pytest.mark.parametrize(
     ("arguments", "status", "expected"),
     [
-        (["--help"], 0, "USAGE: kafka-server-start.sh [-daemon] server.properties"),
+        (["--help"], 1, "USAGE: kafka-server-start.sh [-daemon] server.properties"),
         (["--version"], 0, "3.9.0"),
         ([], 1, "USAGE:"),
         (["no-such-file.properties"], 1, "no-such-file.properties: cannot be read"),

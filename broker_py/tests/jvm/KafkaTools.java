@@ -23,6 +23,9 @@ import java.lang.reflect.Proxy;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
+import java.security.Permission;
+import java.security.Policy;
+import java.security.ProtectionDomain;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -112,6 +115,7 @@ public class KafkaTools {
         System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
         takeExits();
+        takeSystemExit();
         while (true) {
             List<String> request;
             try {
@@ -146,6 +150,27 @@ public class KafkaTools {
                 default -> { }
             }
         }
+    }
+
+    /** Those that read their words with argparse4j leave by System.exit (needs -Djava.security.manager=allow). */
+    @SuppressWarnings("removal")
+    private static void takeSystemExit() {
+        Policy.setPolicy(new Policy() {
+            @Override
+            public boolean implies(ProtectionDomain domain, Permission permission) {
+                return true;
+            }
+        });
+        System.setSecurityManager(new SecurityManager() {
+            @Override
+            public void checkExit(int status) {
+                KafkaTools.exit(status);
+            }
+
+            @Override
+            public void checkPermission(Permission permission) {
+            }
+        });
     }
 
     private static Class<?> exitClass() {

@@ -29,6 +29,7 @@ MAIN_CLASSES = {
     "kafka-consumer-perf-test": "org.apache.kafka.tools.ConsumerPerformance",
     "kafka-delegation-tokens": "org.apache.kafka.tools.DelegationTokenCommand",
     "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
+    "kafka-dump-log": "kafka.tools.DumpLogSegments",
     "kafka-e2e-latency": "org.apache.kafka.tools.EndToEndLatency",
     "kafka-features": "org.apache.kafka.tools.FeatureCommand",
     "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
@@ -90,7 +91,8 @@ class KafkaTools:
     ``libs``."""
 
     def __init__(self, libs: Path = kafka_jars.LIBS, main_classes: Mapping[str, str] = MAIN_CLASSES) -> None:
-        options = (f"-Dlog4j.configuration=file:{HERE / 'tools-log4j.properties'}",)
+        log4j = f"-Dlog4j.configuration=file:{HERE / 'tools-log4j.properties'}"
+        options = (log4j, "-Djava.security.manager=allow")
         command = [*kafka_jars.java(256, libs=libs, options=options), str(HERE / "KafkaTools.java")]
         self._main_classes = main_classes
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

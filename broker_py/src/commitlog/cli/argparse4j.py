@@ -94,18 +94,32 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Raises Ended after help, version or a complaint."""
-        if self._subparsers is None:
-            self._refuse_unknown(words)
+        self._refuse_unknown(words)
         return self.parse_args(list(words))
 
     def _refuse_unknown(self, words: Sequence[str]) -> None:
-        """argparse4j complains of an option that is none before it misses one."""
-        for word in words:
+        """argparse4j goes from word to word, and complains of one that it does not know before it misses an
+        option; help and version end the way before that."""
+        rest = list(words)
+        while rest:
+            word = rest.pop(0)
+            if not word.startswith("-"):
+                if self._subparsers is None:
+                    self.error(f"unrecognized arguments: {word}")
+                return  # a command, whose words come after it
             name = word.partition("=")[0]
-            if name.startswith("--") and not any(
-                known.startswith(name) for action in self._actions for known in action.option_strings
-            ):
+            action = next(
+                (each for each in self._actions if any(one.startswith(name) for one in each.option_strings)),
+                None,
+            )
+            if action is None:
                 self.error(f"unrecognized arguments: {name}")
+            if isinstance(action, argparse._HelpAction | _Version):
+                action(self, argparse.Namespace(), None)
+            while "=" not in word and action.nargs != 0 and rest:
+                rest.pop(0)
+                if action.nargs != "+" or (rest and rest[0].startswith("-")):
+                    break
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -126,12 +140,14 @@ class Parser(argparse.ArgumentParser):
 
     def _usage_parts(self) -> list[str]:
         exclusive = [action for group in self._mutually_exclusive_groups for action in group._group_actions]
-        parts = [_usage(action) for action in self._actions if action not in exclusive]
+        options = [action for action in self._actions if action.option_strings and action not in exclusive]
+        parts = [_usage(action) for action in options]
         for group in self._mutually_exclusive_groups:
             alternatives = [_option_usage(action) for action in group._group_actions]
             for index, text in enumerate(alternatives):
                 parts += ["|"] if index else []
                 parts.append(f"{'' if index else '('}{text}{')' if index == len(alternatives) - 1 else ''}")
+        parts += [_usage(action) for action in self._actions if not action.option_strings]
         return [word for part in parts for word in ([part] if part != "COMMAND ..." else part.split())]
 
     def format_help(self) -> str:
@@ -139,9 +155,8 @@ class Parser(argparse.ArgumentParser):
         return usage + whole[whole.index("\n\n") + 1 :]
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        if message:
-            print(message, end="", file=sys.stderr)
-        raise Ended(status)
+        """After help. Kafka's tools take it for a mistake."""
+        raise Ended(1)
 
     def print_help(self, file: Any = None) -> None:
         print(self.format_help(), end="", file=file)
@@ -217,9 +232,6 @@ def run(
         parser = make_parser()
         if not words:
             parser.print_help()
-            return 0
-        if words == ["--version"]:
-            print(terminal.version_text())
             return 0
         return work(parser, parser.read(words))
 

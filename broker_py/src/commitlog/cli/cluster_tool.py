@@ -22,9 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
-    if words == ["--version"]:
-        print(terminal.version_text())
-        return 0
     options = make_parser().read(words)
     if options.bootstrap_server is None:
         print(
@@ -41,9 +38,7 @@ def _main(words: list[str]) -> int:
 
 def make_parser() -> Parser:
     parser = Parser(prog="kafka-cluster", description="The Kafka cluster tool.")
-    commands = parser.add_subparsers(
-        dest="command", title="positional arguments", metavar="{cluster-id,unregister}", required=True
-    )
+    commands = parser.add_subparsers(dest="command", metavar="{cluster-id,unregister}", required=True)
     for name, text in (
         ("cluster-id", "Get information about the ID of a cluster."),
         ("unregister", "Unregister a broker."),

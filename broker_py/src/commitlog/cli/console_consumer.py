@@ -17,10 +17,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from commitlog.cli import terminal
-from commitlog.cli.console_consumer_options import FOREVER, ConsumerCommand, parse_command, usage
-from commitlog.cli.jopt import ArgumentError
+from commitlog.cli.console_consumer_options import FOREVER, OPTIONS, SUMMARY, ConsumerCommand, parse_command
+from commitlog.cli.jopt import Parsed, UsageError
 from commitlog.cli.message_formatter import ConsumedRecord
-from commitlog.cli.topics_errors import FAILURES, ToolError, one_line
+from commitlog.cli.topics_errors import ToolError
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -42,20 +42,14 @@ class Stopped(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return terminal.run(_main, arguments, help_text=usage)
+    return terminal.run_tool(_main, arguments, summary=SUMMARY, options=OPTIONS, misread=UsageError)
 
 
-def _main(arguments: Sequence[str]) -> int:
-    if not arguments:
-        print(usage(), file=sys.stderr)
-        return 1
+def _main(parsed: Parsed) -> int:
+    command = parse_command(parsed, random.Random())
     try:
-        command = parse_command(arguments, random.Random())
         with _signals(), _group(command) as group:
             return _run(command, group, sys.stdout.buffer)
-    except (ArgumentError, *FAILURES) as error:
-        print(one_line(error), file=sys.stderr)
-        return 1
     except Stopped as stopped:
         return stopped.exit_status
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from commitlog.cli.console_producer_options import check_servers, merged
-from commitlog.cli.jopt import ArgumentError, Option, Parsed, help_text, parse
+from commitlog.cli.jopt import ArgumentError, Option, Parsed, UsageError
 from commitlog.cli.message_formatter import DefaultFormatter, Formatter, make_formatter
 from commitlog.cli.topics_errors import ToolError
 
@@ -30,9 +30,7 @@ OPTIONS: Mapping[str, Option] = {
         whole_number=True,
     ),
     "blacklist": Option("Blacklist of topics to exclude from consumption." + _OLD, "String: blacklist"),
-    "bootstrap-server": Option(
-        "REQUIRED, or else --zookeeper: The server(s) to connect to.", "String: server to connect to"
-    ),
+    "bootstrap-server": Option("REQUIRED: The server(s) to connect to.", "String: server to connect to"),
     "consumer-property": Option(
         "A mechanism to pass user-defined properties in the form key=value to the consumer.",
         "String: consumer_prop",
@@ -137,8 +135,8 @@ OPTIONS: Mapping[str, Option] = {
         "String: Java regex (String)",
     ),
     "zookeeper": Option(
-        "The connection string for the zookeeper connection in the form host:port, as of Kafka 0.8: the "
-        "brokers are found there, and a group's offsets are kept there.",
+        "Instead of --bootstrap-server: the connection string for the zookeeper connection in the form "
+        "host:port, as of Kafka 0.8: the brokers are found there, and a group's offsets are kept there.",
         "String: urls",
     ),
 }
@@ -198,13 +196,8 @@ class ConsumerCommand:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def usage() -> str:
-    return help_text(SUMMARY, OPTIONS)
-
-
-def parse_command(arguments: Sequence[str], rng: random.Random) -> ConsumerCommand:
+def parse_command(parsed: Parsed, rng: random.Random) -> ConsumerCommand:
     """Raises ArgumentError, or ToolError for a file, a class or a host that cannot be found."""
-    parsed = parse(arguments, OPTIONS)
     _check(parsed)
     settings = merged(parsed, "consumer.config", "consumer-property")
     group, has_own_group = _group(parsed, settings, rng)
@@ -233,26 +226,26 @@ def parse_command(arguments: Sequence[str], rng: random.Random) -> ConsumerComma
 def _check(parsed: Parsed) -> None:
     named = [parsed.has("topic"), parsed.has("include") or parsed.has("whitelist"), parsed.has("blacklist")]
     if sum(named) != 1:
-        raise ArgumentError("Exactly one of --include/--topic is required.")
+        raise UsageError("Exactly one of --include/--topic is required.")
     if parsed.has("partition"):
         if not parsed.has("topic"):
-            raise ArgumentError("The topic is required when partition is specified.")
+            raise UsageError("The topic is required when partition is specified.")
         if parsed.has("from-beginning") and parsed.has("offset"):
-            raise ArgumentError("Options from-beginning and offset cannot be specified together.")
+            raise UsageError("Options from-beginning and offset cannot be specified together.")
     elif parsed.has("offset"):
-        raise ArgumentError("The partition is required when offset is specified.")
+        raise UsageError("The partition is required when offset is specified.")
     if parsed.has("bootstrap-server") == parsed.has("zookeeper"):
         if parsed.has("zookeeper"):
-            raise ArgumentError("Only one of --bootstrap-server and --zookeeper can be given.")
-        raise ArgumentError('Missing required argument "[bootstrap-server]"')
+            raise UsageError("Only one of --bootstrap-server and --zookeeper can be given.")
+        raise UsageError('Missing required argument "[bootstrap-server]"')
     if parsed.has("zookeeper"):
         for name in ("partition", "offset"):
             if parsed.has(name):
-                raise ArgumentError(f"Option {name} is understood with --bootstrap-server only.")
+                raise UsageError(f"Option {name} is understood with --bootstrap-server only.")
     else:
         for name in OLD_ONLY:
             if parsed.has(name):
-                raise ArgumentError(f"Option {name} is understood with --zookeeper only.")
+                raise UsageError(f"Option {name} is understood with --zookeeper only.")
         check_servers(parsed.value("bootstrap-server") or "")
 
 
@@ -276,12 +269,12 @@ def _group(parsed: Parsed, settings: Mapping[str, str], rng: random.Random) -> t
         given[settings["group.id"]] = None
     if len(given) > 1:
         names = ", ".join(f"'{name}'" for name in given)
-        raise ArgumentError(
+        raise UsageError(
             "The group ids provided in different places (directly using '--group', via "
             f"'--consumer-property', or via '--consumer.config') do not match. Detected group ids: {names}"
         )
     if given and parsed.has("partition"):
-        raise ArgumentError("Options group and partition cannot be specified together.")
+        raise UsageError("Options group and partition cannot be specified together.")
     if given:
         return next(iter(given)), True
     return f"console-consumer-{rng.randrange(100_000)}", False
@@ -325,7 +318,7 @@ def _offset(parsed: Parsed) -> int:
     if given.lower() in ("earliest", "latest"):
         return EARLIEST if given.lower() == "earliest" else LATEST
     if not given.isdecimal():
-        raise ArgumentError(
+        raise UsageError(
             f"The provided offset value '{given}' is incorrect. Valid values are 'earliest', 'latest', or a "
             "non-negative long."
         )

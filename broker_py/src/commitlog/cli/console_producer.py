@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from commitlog.cli import terminal
-from commitlog.cli.console_producer_options import ProducerCommand, parse_command, usage
-from commitlog.cli.jopt import ArgumentError
+from commitlog.cli.console_producer_options import OPTIONS, SUMMARY, ProducerCommand, parse_command
+from commitlog.cli.jopt import UsageError
 from commitlog.cli.line_reader import Line, LineReader, read_lines
-from commitlog.cli.topics_errors import FAILURES, ToolError, one_line
+from commitlog.cli.topics_errors import ToolError
 
 if TYPE_CHECKING:
     import confluent_kafka
@@ -28,18 +28,14 @@ QUEUE_STEP_S = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return terminal.run(_main, arguments, help_text=usage)
-
-
-def _main(arguments: Sequence[str]) -> int:
-    if not arguments:
-        print(usage(), file=sys.stderr)
-        return 1
-    try:
-        return _run(parse_command(arguments), sys.stdin.buffer)
-    except (ArgumentError, *FAILURES) as error:
-        print(one_line(error), file=sys.stderr)
-        return 1
+    return terminal.run_tool(
+        lambda parsed: _run(parse_command(parsed), sys.stdin.buffer),
+        arguments,
+        summary=SUMMARY,
+        options=OPTIONS,
+        bare="Missing required option(s) [bootstrap-server]",
+        misread=UsageError,
+    )
 
 
 def _run(command: ProducerCommand, source: BinaryIO) -> int:

@@ -4,11 +4,11 @@ make."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from commitlog.cli.cluster import parse_bootstrap_servers
-from commitlog.cli.jopt import ArgumentError, Option, Parsed, check_required, help_text, parse
+from commitlog.cli.jopt import ArgumentError, Option, Parsed, UsageError, check_required
 from commitlog.cli.topics_errors import ToolError
 from commitlog.config import properties
 
@@ -172,15 +172,10 @@ class ProducerCommand:
     settings: Mapping[str, str]
 
 
-def usage() -> str:
-    return help_text(SUMMARY, OPTIONS)
-
-
-def parse_command(arguments: Sequence[str]) -> ProducerCommand:
+def parse_command(parsed: Parsed) -> ProducerCommand:
     """Raises ArgumentError, or ToolError for a file or a host that cannot be found."""
-    parsed = parse(arguments, OPTIONS)
     if not parsed.has("bootstrap-server") and not parsed.has("broker-list"):
-        raise ArgumentError("Missing required option(s) [bootstrap-server]")
+        raise UsageError("Missing required option(s) [bootstrap-server]")
     check_required(parsed, "topic")
     servers = parsed.value("bootstrap-server") or parsed.value("broker-list") or ""
     check_servers(servers)
@@ -204,10 +199,7 @@ def check_servers(servers: str) -> None:
     for server in servers.split(","):
         host, _, port = server.strip().rpartition(":")
         if not host or not port.isdecimal():
-            raise ArgumentError(
-                "Please provide valid host:port like host1:9091,host2:9092\n".rstrip()
-                + f" (not {server.strip()})"
-            )
+            raise UsageError("Please provide valid host:port like host1:9091,host2:9092\n ")
     parse_bootstrap_servers(servers)
 
 

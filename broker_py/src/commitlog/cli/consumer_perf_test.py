@@ -17,6 +17,7 @@ from commitlog.cli import terminal
 from commitlog.cli.consumer_perf_test_options import OPTIONS, SUMMARY
 from commitlog.cli.jopt import ArgumentError, Parsed, UsageError, check_required
 
+NO_SERVER = "Missing required option(s) [bootstrap-server]"
 MEGABYTE = 1024 * 1024
 POLL_S = 0.1
 BATCH = 10_000
@@ -26,7 +27,13 @@ _DATE_PARTS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss
 
 def main(arguments: Sequence[str] | None = None) -> int:
     return terminal.run_tool(
-        _main, arguments, summary=SUMMARY, options=OPTIONS, failed=terminal.say_as_java()
+        _main,
+        arguments,
+        summary=SUMMARY,
+        options=OPTIONS,
+        bare=NO_SERVER,
+        misread=UsageError,
+        failed=terminal.say_as_java(),
     )
 
 
@@ -37,7 +44,7 @@ def _main(parsed: Parsed) -> int:
             "the test"
         )
     if not parsed.has("bootstrap-server") and not parsed.has("broker-list"):
-        raise UsageError("Missing required option(s) [bootstrap-server]")
+        raise UsageError(NO_SERVER)
     check_required(parsed, "topic", "messages")
     if parsed.only_number("reporting-interval") <= 0:
         raise ArgumentError("Reporting interval must be greater than 0.")

@@ -26,13 +26,6 @@ USAGE = (
     "USAGE: java org.apache.kafka.tools.EndToEndLatency broker_list topic num_messages producer_acks "
     "message_size_bytes [optional] properties_file"
 )
-WORDS = """
-broker_list          HOST1:PORT1,HOST2:PORT2,...
-topic                made with one partition and one replica where it does not exist
-num_messages         how many records, one after the other
-producer_acks        1 or all
-message_size_bytes   size of each record's value
-properties_file      settings of producer and consumer"""
 POLL_TIMEOUT_MS = 60_000
 METADATA_TIMEOUT_S = 60.0
 REPORT_EVERY = 1000
@@ -41,7 +34,7 @@ _INT_BITS = 32
 
 def main(arguments: Sequence[str] | None = None) -> int:
     command = terminal.guarded(_main, failed=terminal.say_as_java())
-    return terminal.run(command, arguments, help_text=lambda: f"{USAGE}\n{WORDS}")
+    return terminal.run(command, arguments, help_text=None)
 
 
 def _main(words: list[str]) -> int:

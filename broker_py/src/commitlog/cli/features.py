@@ -31,9 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
-    if words == ["--version"]:
-        print(terminal.version_text())
-        return 0
     options = make_parser().read(words)
     if options.bootstrap_server is None:
         print(
@@ -56,9 +53,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--command-config", help="Property file containing configs to be passed to Admin Client."
     )
-    commands = parser.add_subparsers(
-        dest="command", title="positional arguments", metavar=f"{{{','.join(COMMANDS)}}}", required=True
-    )
+    commands = parser.add_subparsers(dest="command", metavar=f"{{{','.join(COMMANDS)}}}", required=True)
     for name, text in COMMANDS.items():
         made = commands.add_parser(name, help=text, prog=f"kafka-features {name}")
         if name in ("upgrade", "downgrade"):

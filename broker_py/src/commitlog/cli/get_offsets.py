@@ -22,7 +22,12 @@ PartitionFilter = Callable[[str, int], bool]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     return terminal.run_tool(
-        _main, arguments, summary=SUMMARY, options=OPTIONS, failed=terminal.say_as_java(FAILED)
+        _main,
+        arguments,
+        summary=SUMMARY,
+        options=OPTIONS,
+        misread=lambda text: ArgumentError(FAILED + text),
+        failed=terminal.say_as_java(FAILED),
     )
 
 

@@ -18,6 +18,10 @@ class ArgumentError(Exception):
     """The command line cannot be used; the text is the one line to show."""
 
 
+class ConversionError(ArgumentError):
+    """A value is not of its option's type."""
+
+
 class UsageError(ArgumentError):
     """The same, but Kafka's tool shows its table of options below that line (printUsageAndExit)."""
 
@@ -78,14 +82,17 @@ class Parsed:
 
 
 def parse(arguments: Sequence[str], options: Mapping[str, Option]) -> Parsed:
-    """Raises ArgumentError. Options may stand in any order; everything that is no option is refused."""
+    """Raises ArgumentError. Options may stand in any order; what is no option is passed over, since Kafka's
+    tools never look at OptionSet.nonOptionArguments."""
     found: dict[str, list[str]] = {}
     given_names: list[str] = []
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
-        if not word.startswith("-") or word in ("-", "--"):
-            raise ArgumentError(f"Found non argument parameters: {word}")
+        if word == "--":
+            break
+        if not word.startswith("-") or word == "-":
+            continue
         given, has_value, value = word.lstrip("-").partition("=")
         name = _resolve(given, options)
         option = options[name]
@@ -103,7 +110,7 @@ def parse(arguments: Sequence[str], options: Mapping[str, Option]) -> Parsed:
                 raise ArgumentError(f"Option {name} requires an argument")
             value = rest.pop(0)
         if option.whole_number and not value.removeprefix("-").isdecimal():
-            raise ArgumentError(f"Cannot parse argument '{value}' of option {name}")
+            raise ConversionError(f"Cannot parse argument '{value}' of option {name}")
         found.setdefault(name, []).append(value)
     for name, option in options.items():
         if option.separator is not None and name in found:

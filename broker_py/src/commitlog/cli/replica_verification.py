@@ -14,15 +14,16 @@ from commitlog.cli.jopt import Parsed, check_invalid, check_required
 from commitlog.cli.replica_verification_options import OPTIONS, SUMMARY
 
 LOGGER = "org.apache.kafka.tools.ReplicaVerificationTool"
-QUESTIONS = frozenset(("--help", "--version"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    words = sys.argv[1:] if arguments is None else arguments
-    if not QUESTIONS.intersection(words):
-        terminal.log("WARN", "This tool is deprecated and may be removed in a future major release.", LOGGER)
+    terminal.log("WARN", "This tool is deprecated and may be removed in a future major release.", LOGGER)
     return terminal.run_tool(
-        _main, arguments, summary=SUMMARY, options=OPTIONS, failed=terminal.say_as_java()
+        _main,
+        arguments,
+        summary=SUMMARY,
+        options=OPTIONS,
+        failed=terminal.say_as_java(),
     )
 
 

@@ -211,11 +211,17 @@ def run(main: Coroutine[Any, Any, int]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return terminal.run(start, arguments, help_text=lambda: HELP)
+    return terminal.run(start, arguments, help_text=None)
 
 
 def start(arguments: Sequence[str]) -> int:
-    """Run a broker to its end; the exit status."""
+    """Run a broker to its end; the exit status. As to Kafka's, --help is a mistake."""
+    if "--help" in arguments:
+        print(HELP, file=sys.stderr)
+        return 1
+    if "--version" in arguments:
+        print(terminal.version_text())
+        return 0
     try:
         daemon, path, overrides = parse_arguments(arguments)
         config = BrokerConfig.from_file(path, overrides)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from commitlog import __version__
-from commitlog.cli.jopt import ArgumentError, Option, Parsed, UsageError, help_text, parse
+from commitlog.cli.jopt import ArgumentError, ConversionError, Option, Parsed, UsageError, help_text, parse
 
 KAFKA_VERSION = "3.9.0"
 
@@ -47,22 +47,37 @@ def run_tool(
     *,
     summary: str,
     options: Mapping[str, Option],
+    bare: str | None = None,
     shown: Callable[[], Mapping[str, Option]] | None = None,
+    misread: Callable[[str], ArgumentError] = ArgumentError,
     failed: Callable[[Exception], None] | None = None,
     failed_status: int = 1,
 ) -> int:
     """Run a command whose options jopt reads. What goes wrong is said in Kafka's words, with the table of
-    options where Kafka's tool shows it (`shown` makes that table where it takes time); `failed` tells of an
-    error that came after the options, which otherwise is one line, and ends with `failed_status`."""
+    options where Kafka's tool shows it (`shown` makes that table where it takes time): for --help, which to
+    Kafka is a mistake too, and below `bare` where nothing is asked. `misread` is what comes of options that
+    are none; `failed` tells of an error that came after the options, which otherwise is one line, and ends
+    with `failed_status`."""
 
-    def table(head: str = summary) -> str:
+    def table(head: str) -> str:
         return help_text(head, options if shown is None else shown())
 
     def called(words: list[str]) -> int:
         try:
             if not words:
+                raise UsageError(summary if bare is None else bare)
+            try:
+                parsed = parse(words, options)
+            except ConversionError:
+                raise
+            except ArgumentError as error:
+                raise misread(str(error)) from None
+            if parsed.has("help"):  # CommandLineUtils.maybePrintHelpOrVersion
                 raise UsageError(summary)
-            return command(parse(words, options))
+            if parsed.has("version"):
+                print(version_text())
+                return 0
+            return command(parsed)
         except UsageError as error:
             print(table(str(error)), file=sys.stderr)
         except ArgumentError as error:
@@ -81,7 +96,7 @@ def run_tool(
             return failed_status
         return 1
 
-    return run(called, arguments, help_text=table)
+    return run(called, arguments, help_text=None)
 
 
 def guarded(

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from commitlog.cli.jopt import ArgumentError, Option, Parsed, check_invalid, check_required, help_text, parse
+from commitlog.cli.jopt import ArgumentError, Option, Parsed, UsageError, check_invalid, check_required
 
 SUMMARY = "This tool helps to create, delete, describe, or change a topic."
 ACTIONS = ("create", "list", "alter", "describe", "delete")
@@ -16,16 +16,14 @@ REPLICATION_FACTOR_MAX = 32767
 OPTIONS: Mapping[str, Option] = {
     "alter": Option(
         "Alter the number of partitions and replica assignment. Update the configuration of an existing "
-        "topic via --alter is no longer supported here with --bootstrap-server (the kafka-configs CLI "
-        "supports altering topic configs with a --bootstrap-server option)."
+        "topic via --alter is no longer supported here (the kafka-configs CLI supports altering topic "
+        "configs with a --bootstrap-server option)."
     ),
     "at-min-isr-partitions": Option(
         "if set when describing topics, only show partitions whose isr count is equal to the configured "
         "minimum."
     ),
-    "bootstrap-server": Option(
-        "REQUIRED, or else --zookeeper: The Kafka server to connect to.", "String: server to connect to"
-    ),
+    "bootstrap-server": Option("REQUIRED: The Kafka server to connect to.", "String: server to connect to"),
     "command-config": Option(
         "Property file containing configs to be passed to Admin Client. This is used only with "
         "--bootstrap-server option for describing and altering broker configs.",
@@ -107,8 +105,9 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "version": Option("Display Kafka version."),
     "zookeeper": Option(
-        "The connection string for the zookeeper connection in the form host:port. Multiple hosts can be "
-        "given to allow fail-over. Was removed from Kafka in 3.0 and is kept here.",
+        "Instead of --bootstrap-server: the connection string for the zookeeper connection in the form "
+        "host:port. Multiple hosts can be given to allow fail-over. Was removed from Kafka in 3.0 and is "
+        "kept here.",
         "String: hosts",
     ),
 }
@@ -121,8 +120,8 @@ _FILTERS = (
 )
 
 
-def usage() -> str:
-    """The text of --help, with the names of all topic settings."""
+def options_with_names() -> Mapping[str, Option]:
+    """For --help: with the names of all topic settings."""
     from commitlog.config.definitions import topic_definitions
 
     names = "".join(f"\n\t{name}" for name in topic_definitions())
@@ -132,7 +131,7 @@ def usage() -> str:
         "supported only in combination with --create if --bootstrap-server option is used (the "
         "kafka-configs CLI supports altering topic configs with a --bootstrap-server option)."
     )
-    return help_text(SUMMARY, {**OPTIONS, "config": Option(config, OPTIONS["config"].argument)})
+    return {**OPTIONS, "config": Option(config, OPTIONS["config"].argument)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,41 +245,33 @@ def parse_replica_assignment(text: str) -> list[list[int]]:
     return found
 
 
-def parse_command(arguments: Sequence[str]) -> TopicCommand:
+def parse_command(parsed: Parsed) -> TopicCommand:
     """TopicCommandOptions.checkArgs; raises ArgumentError."""
-    parsed = parse(arguments, OPTIONS)
     actions = [name for name in ACTIONS if parsed.has(name)]
     if len(actions) != 1:
-        raise ArgumentError(
+        raise UsageError(
             "Command must include exactly one action: --list, --describe, --create, --alter or --delete"
         )
     if parsed.has("zookeeper") == parsed.has("bootstrap-server"):
         if parsed.has("zookeeper"):
-            raise ArgumentError("Only one of --bootstrap-server or --zookeeper must be specified")
+            raise UsageError("Only one of --bootstrap-server or --zookeeper must be specified")
         raise ArgumentError("--bootstrap-server must be specified")
     _check_action(parsed, actions[0])
     _check_combinations(parsed)
-    command = TopicCommand(actions[0], parsed)
-    _check_values(command)
-    return command
+    return TopicCommand(actions[0], parsed)
 
 
 def _check_action(parsed: Parsed, action: str) -> None:
-    if action == "describe":
-        if parsed.has("topic") and parsed.has("topic-id"):
-            raise ArgumentError("Only one of topic and topic-id can be specified for describe")
-    elif action in ("create", "alter", "delete"):
+    if action in ("create", "alter", "delete"):
         check_required(parsed, "topic")
     if action == "alter":
         if parsed.has("bootstrap-server"):
-            for name in ("config", "delete-config"):
-                if parsed.has(name):
-                    raise ArgumentError(
-                        f'Option combination "[[bootstrap-server], [{name}]]" can\'t be used with option '
-                        '"[alter]" '
-                        "(the kafka-configs CLI supports altering topic configs with a --bootstrap-server "
-                        "option)"
-                    )
+            if parsed.has("config"):
+                raise UsageError(
+                    'Option combination "[[bootstrap-server], [config]]" can\'t be used with option '
+                    '"[alter]" (the kafka-configs CLI supports altering topic configs with a '
+                    "--bootstrap-server option)"
+                )
             check_required(parsed, "partitions")
         elif not any(parsed.has(name) for name in ("partitions", "config", "delete-config")):
             check_required(parsed, "partitions")
@@ -300,8 +291,7 @@ def _check_combinations(parsed: Parsed) -> None:
     if parsed.has("create"):
         check_invalid(parsed, "replica-assignment", "partitions", "replication-factor")
     for one in _FILTERS:
-        rest = [name for name in _FILTERS if name != one]
-        check_invalid(parsed, one, *others["describe"], "topics-with-overrides", *rest)
+        check_invalid(parsed, one, *others["describe"], "topics-with-overrides")
     check_invalid(parsed, "topics-with-overrides", *others["describe"])
     check_invalid(parsed, "topic-id", *others["describe"])
     check_invalid(parsed, "if-exists", "create", "list")
@@ -310,7 +300,8 @@ def _check_combinations(parsed: Parsed) -> None:
     check_invalid(parsed, "zookeeper", "topic-id", "command-config")
 
 
-def _check_values(command: TopicCommand) -> None:
+def check_values(command: TopicCommand) -> None:
+    """What TopicCommand finds wrong as it begins; raises ArgumentError."""
     if command.partitions is not None and command.partitions < 1:
         raise ArgumentError("The partitions must be greater than 0")
     factor = command.replication_factor

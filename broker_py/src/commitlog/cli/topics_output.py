@@ -55,13 +55,14 @@ def is_shown(
     """DescribeOptions.maybePrintPartitionDescription."""
     if command.describes_topics:
         return True
-    if command.reports("under-replicated-partitions"):
-        return len(partition.isr) < partition.replication_factor
-    if command.reports("unavailable-partitions"):
-        return partition.leader is None or partition.leader not in live_brokers
-    if command.reports("under-min-isr-partitions"):
-        return len(partition.isr) < min_isr
-    return len(partition.isr) == min_isr
+    in_sync = len(partition.isr)
+    fits = {
+        "under-replicated-partitions": in_sync < partition.replication_factor,
+        "unavailable-partitions": partition.leader is None or partition.leader not in live_brokers,
+        "under-min-isr-partitions": in_sync < min_isr,
+        "at-min-isr-partitions": in_sync == min_isr,
+    }
+    return any(command.reports(what) and fit for what, fit in fits.items())
 
 
 def describe(
