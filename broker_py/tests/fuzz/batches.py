@@ -33,7 +33,7 @@ from commitlog.records.header import (
     iterate_headers,
     read_header,
 )
-from commitlog.records.spans import record_spans, refill_batch
+from commitlog.records.spans import record_keys, record_spans, refill_batch
 from commitlog.storage.validator import Validator
 from commitlog.transactions import records as transaction_records
 from commitlog.wire.codec import MalformedMessage
@@ -82,6 +82,7 @@ def of_spans(data: bytes) -> None:
     """As compaction does, which also writes what it keeps."""
     for position, header in iterate_headers(data):
         if header.magic == 2:
+            record_keys(data, position, header)
             opened, spans = record_spans(data, position, header)
             if spans[::2]:
                 refill_batch(header, opened, spans[::2])

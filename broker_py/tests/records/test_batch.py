@@ -26,7 +26,7 @@ from commitlog.records.batch import (
     read_header,
 )
 from commitlog.records.message_set import build_message_set
-from commitlog.records.spans import record_spans
+from commitlog.records.spans import record_spans, refill_batch
 from tests.records.kafka_bytes import GOLDEN
 
 EXPECTED = [
@@ -189,3 +189,6 @@ def test_a_record_out_of_range_is_corrupt(field: str) -> None:
     data = finish_batch(header, whole + body, 1)
     with pytest.raises(CorruptBatch, match="out of range"):
         decode(data)
+    if field == "timestamp":
+        with pytest.raises(CorruptBatch, match="out of range"):
+            refill_batch(header, *record_spans(data, 0, read_header(data)))
