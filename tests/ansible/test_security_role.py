@@ -307,3 +307,17 @@ def test_in_check_mode_it_is_known_which_files_would_come(tmp_path: Path, change
     assert done.status == 0, done.output
     assert f'"security_files_to_come": {json.dumps(to_come)}' in done.output
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+
+
+def test_names_in_own_certificates_are_told_as_brokers_see_them(tmp_path: Path) -> None:
+    made(tmp_path)
+    done = order(tmp_path, certificates=[], passwords=[], subjects_of=[str(tmp_path / "kafka1.pem")])
+    assert json.loads(done.stdout)["subjects"] == ["CN=kafka1,OU=kafka-host,O=commitlog.kafka"]
+
+
+def test_a_name_that_java_would_spell_otherwise_is_refused(tmp_path: Path) -> None:
+    made(tmp_path, certificates=[{**HOST, "common_name": "kafka, the first"}])
+    done = order(tmp_path, certificates=[], passwords=[], subjects_of=[str(tmp_path / "kafka1.pem")])
+    assert done.returncode == 1
+    assert "is too unusual to be put into super.users here; set security_own_brokers to []" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -5,11 +5,12 @@ The order is JSON on standard input:
 
     {"directory": ..., "days": N, "renew_days": N, "passwords": [NAME...],
      "certificates": [{"file": NAME, "common_name": ..., "unit": ..., "names": [NAME or ADDRESS...]}...],
-     "not_before": SECONDS, "secrets": "renew" or "done", "renew": [NAME...]}
+     "not_before": SECONDS, "secrets": "renew" or "done", "renew": [NAME...], "subjects_of": [FILE...]}
 
 In the directory, which only its owner can read: ca.pem, ca.key; NAME.pem with a key and its certificate; passwords/NAME. Each
-file is replaced as a whole. Prints as JSON what was made and whether all is there. With --dry-run makes nothing. Needs the
-package cryptography, which ansible-core brings. Any number of these may run at once.
+file is replaced as a whole. Prints as JSON what was made, whether all is there, and the names in the certificates of
+`subjects_of`, as brokers see them. With --dry-run makes nothing. Needs the package cryptography, which ansible-core brings. Any
+number of these may run at once.
 
 Certificates that were made before `not_before`, in seconds of the epoch, are made again; 0 or no such key makes none again.
 
@@ -48,6 +49,19 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.(?!-)[A-Za-z0-9_-]{1,63})*")
 PASSWORD_LENGTH = 32
 BROKER_USERS = ("broker", "broker2")
+# The attributes that Java's X500Principal.getName spells out, and characters that it escapes.
+SPELLED = {
+    "2.5.4.3": "CN",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.9": "STREET",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "0.9.2342.19200300.100.1.1": "UID",
+    "0.9.2342.19200300.100.1.25": "DC",
+}
+ESCAPED = re.compile(r"[,=+<>#;\"\\]|^ | $")
 
 
 class OrderError(Exception):
@@ -210,6 +224,22 @@ def issue(ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey, wanted: dict
     return key_text(key) + made.sign(ca_key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
+def subject_in(file: str) -> str:
+    """The name in a certificate that was not made here, for lists of those who may do what brokers do."""
+    try:
+        subject = x509.load_pem_x509_certificate(Path(file).read_bytes()).subject
+    except ValueError as error:
+        raise OrderError(f"{file}: has no certificate, as PEM, that can be read: {error}") from None
+    pairs = [(SPELLED.get(one.oid.dotted_string), str(one.value)) for one in subject]
+    strange = [text for name, text in pairs if name is None or ESCAPED.search(text)]
+    if strange or not pairs:
+        raise OrderError(
+            f"{file}: the name in the certificate, {subject.rfc4514_string() or 'which is empty'}, is too unusual to be put into "
+            "super.users here; set security_own_brokers to [], and broker_super_users to the names of brokers and administrator"
+        )
+    return ",".join("+".join(f"{SPELLED[one.oid.dotted_string]}={one.value}" for one in rdn) for rdn in reversed(subject.rdns))
+
+
 def new_password() -> bytes:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _letter in range(PASSWORD_LENGTH)).encode()
 
@@ -260,9 +290,10 @@ def main() -> None:
             lock = os.open(directory.path, os.O_RDONLY)
             fcntl.flock(lock, fcntl.LOCK_EX)
             carry_out(order, directory)
+        subjects = [subject_in(file) for file in order.get("subjects_of", [])]
     except (OrderError, OSError) as error:
         sys.exit(str(error))
-    print(json.dumps({"made": directory.made, "complete": not (dry_run and directory.made)}))
+    print(json.dumps({"made": directory.made, "complete": not (dry_run and directory.made), "subjects": subjects}))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from commitlog.coordination.kazoo_client import KazooCoordination
 from commitlog.security.zookeeper import zookeeper_security
 
 TIMEOUT_MS = 30_000
-# ZkData.SecureRootPaths, without /consumers, which stays open.
+# ZkData.SecureRootPaths, without /consumers, which stays open. The root itself is owned, too: nobody else removes what is below.
 ROOTS = (
     "/admin",
     "/brokers",
@@ -61,7 +61,9 @@ async def take_over_all(connect: str, directory: Path, dry_run: bool) -> int:
     coordination = KazooCoordination(connect, session_timeout_ms=TIMEOUT_MS, create_chroot=False, security=security)
     await coordination.start()
     try:
-        return 0 if dry_run else sum([await take_over(coordination, root) for root in ROOTS])
+        if dry_run:
+            return 0
+        return int(await coordination.take_over("/")) + sum([await take_over(coordination, root) for root in ROOTS])
     finally:
         await coordination.close()
 

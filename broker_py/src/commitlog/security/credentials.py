@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping
 
 from commitlog.coordination import paths
-from commitlog.coordination.client import Coordination, NoNode
+from commitlog.coordination.client import Coordination, NoAuth, NoNode
 from commitlog.coordination.documents import ConfigEntity, DocumentError
 from commitlog.security.scram import MECHANISMS, ScramCredential, ScramError
 
@@ -46,6 +46,10 @@ class CredentialCache:
             data, _ = await self._coordination.get(path)
             settings = dict(ConfigEntity.decode(data).config)
         except NoNode:
+            settings = {}
+        except NoAuth:
+            # While security is turned on, those who are not restarted yet have no login.
+            log.error("%s is not for this broker to read; the user has no credentials and quotas here", path)
             settings = {}
         except DocumentError:
             log.error("%s is no configuration document, the user has no credentials", path)

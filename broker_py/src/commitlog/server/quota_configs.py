@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from commitlog.coordination import paths
-from commitlog.coordination.client import Coordination, NoNode
+from commitlog.coordination.client import Coordination, NoAuth, NoNode
 from commitlog.coordination.documents import ConfigEntity, DocumentError
 from commitlog.security.client_quotas import CLIENT_QUOTAS, IP_QUOTA, ClientQuotas
 from commitlog.security.quota_entities import Entity
@@ -75,14 +75,14 @@ class QuotaConfigs:
     async def _children(self, path: str) -> list[str]:
         try:
             return sorted(await self._coordination.children(path))
-        except NoNode:
+        except (NoNode, NoAuth):
             return []
 
     async def _configs(self, path: str) -> Mapping[str, str]:
         try:
             data, _ = await self._coordination.get(path)
             return ConfigEntity.decode(data).config if data else {}
-        except NoNode:
+        except (NoNode, NoAuth):  # the credentials' cache says which user cannot be read
             return {}
         except DocumentError as error:
             log.error("Quotas of %s are left out: %s", path, error)

@@ -135,7 +135,7 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
 
     def abort_for(self, error: ssl.SSLError) -> None:
         if not self._ready:
-            self._refuse(f"SSL handshake failed: {(error.reason or str(error)).lower().replace('_', ' ')}")
+            self._refuse(f"SSL handshake failed: {_reason(error)}")
         else:
             self.close()
 
@@ -208,3 +208,11 @@ class TlsLayer(asyncio.BufferedProtocol, asyncio.Transport):
             # Nothing may go past this layer: files are read and encrypted, never sent by sendfile.
             return self._tls.context
         return default if self._raw is None else self._raw.get_extra_info(name, default)
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """In a few words; of a certificate, whether it has expired, or nobody trusts who signed it."""
+    text = (error.reason or str(error)).lower().replace("_", " ")
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_message:
+        return f"{text}: {error.verify_message}"
+    return text
