@@ -73,6 +73,14 @@ def test_no_directory_of_the_system_or_the_program_is_given_to_the_broker(tmp_pa
     assert "kafka1: broker_log_dirs: /, /etc, /opt/kafka, /opt/kafka/libs is a directory of the system" in done.output
 
 
+def test_a_python_that_is_not_there_is_named_before_anything_is_changed(tmp_path: Path) -> None:
+    hosts = {"kafka1": {**GOOD, "broker_python": "/nonexistent/python3"}}
+    done = apply_role("broker", tmp_path, hosts, tasks_from="survey")
+    assert done.status != 0
+    said = "kafka1: broker_python: /nonexistent/python3 does not run here; allowed is one that is there, 3.11 or newer."
+    assert said in " ".join(done.output.split())
+
+
 def test_a_tarball_is_what_its_digest_says(tmp_path: Path) -> None:
     tarball = tmp_path / "kafka.tgz"
     tarball.write_bytes(b"of Apache's making")
