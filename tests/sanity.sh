@@ -42,8 +42,8 @@ git -C "$copy" add -A
 # package index, does the same: it can install itself.
 prime_pip() {
   local cache=$HOME/.ansible/test/cache wanted script
-  wanted=$(sed -n "s/.*get_pip_\([0-9_]*\)\.py.*/\1/p" "$tools"/lib/python*/site-packages/ansible_test/_util/target/setup/requirements.py | head -n 1)
-  wanted=${wanted:-24_2}
+  wanted=$(sed -n "s/^ *pip='\([0-9.]*\)',$/\1/p" "$tools"/lib/python*/site-packages/ansible_test/_internal/python_requirements.py | head -n 1)
+  wanted=${wanted//./_}
   script=$cache/get_pip_$wanted.py
   [ -s "$script" ] && return
   mkdir -p "$cache"

@@ -75,7 +75,7 @@ def test_a_wheel_is_as_good_as_the_source(tmp_path: pathlib.Path) -> None:
             if path.suffix in (".py", ".table") and path.parent.name in ("commitlog", "config"):
                 wheel.write(path, path.relative_to(ROOT / "broker_py" / "src"))
     code = (
-        f"import sys, pathlib; sys.path.insert(0, {str(ROOT / '.collections')!r})\n"
+        f"import sys, pathlib; sys.path.insert(0, {str(pathlib.Path(plugin.__file__).parents[5])!r})\n"
         "sys.path = [place for place in sys.path if 'broker_py' not in place]; sys.meta_path = sys.meta_path[-3:]\n"
         "from ansible_collections.commitlog.kafka.plugins.filter import property_errors as plugin\n"
         f"plugin.COLLECTION = pathlib.Path({str(tmp_path)!r})\n"
