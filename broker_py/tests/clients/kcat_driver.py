@@ -117,7 +117,7 @@ class Member:
 
     def _rebalanced(self, line: str) -> None:
         partitions = {int(number) for number in re.findall(r"\[(\d+)\]", line)}
-        if "assigned" in line:
+        if "assign" in line:  # assigned: ..., incremental assignment of ...
             self._assigned |= partitions
         else:
             self.lost |= partitions
@@ -136,6 +136,15 @@ def rebalance(setting: Setting) -> None:
     share_and_resume(
         lambda: Member(setting, topic),
         lambda value, partition: write(setting, topic, [value], "-p", str(partition)),
+    )
+
+
+def cooperative(setting: Setting) -> None:
+    topic = setting.topic("cooperative")
+    share_and_resume(
+        lambda: Member(setting, topic, "-X", "partition.assignment.strategy=cooperative-sticky"),
+        lambda value, partition: write(setting, topic, [value], "-p", str(partition)),
+        cooperative=True,
     )
 
 
@@ -200,6 +209,7 @@ FEATURES = {
     "headers": headers,
     **{name: codec(name) for name in CODECS},
     "rebalance": rebalance,
+    "cooperative": cooperative,
     "static-member": static_member,
     "idempotence": idempotence,
     "transactions": transactions,
@@ -210,7 +220,6 @@ if __name__ == "__main__":
     drive(
         FEATURES,
         {
-            "cooperative": "it assigns what it is told as eager consumers do",
             "transactional-offsets": "it sends no offsets with a transaction",
             **dict.fromkeys(("topics", "configs", "groups-admin", "delete-records"), ADMIN),
         },

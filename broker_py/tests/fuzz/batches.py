@@ -38,7 +38,7 @@ from commitlog.storage.validator import Validator
 from commitlog.transactions import records as transaction_records
 from commitlog.wire.codec import MalformedMessage
 from commitlog.wire.errors import KafkaError
-from tests.jvm.bad_batches import THREE, bad_batches, bad_contents, sealed
+from tests.jvm.bad_batches import THREE, bad_batches, bad_contents, batch_of, record, sealed
 from tests.records.kafka_bytes import GOLDEN
 from tests.storage.settings import Settings
 
@@ -56,6 +56,7 @@ LIES = (
     b"\xff" * 11,
     b"\0\0\0\0",
 )
+NUMBERS = (0, 1, -1, 2**31 - 1, -(2**31), 2**40, 2**62, 2**63 - 1, -(2**63))
 
 TOPICS = (
     Settings(cleanup_policy=frozenset({"compact"})),
@@ -73,9 +74,9 @@ def of_headers(data: bytes) -> None:
 
 def of_records(data: bytes) -> None:
     for position, header in iterate_headers(data):
-        for record in decode_records(data, position, header):
+        for each in decode_records(data, position, header):
             if header.is_control:
-                parse_marker(record)
+                parse_marker(each)
 
 
 def of_spans(data: bytes) -> None:
@@ -107,8 +108,8 @@ def of_leaders(data: bytes) -> None:
 
 def of_coordinators(data: bytes) -> None:
     for position, header in iterate_headers(data):
-        for record in decode_records(data, position, header):
-            for part in (record.key or b"", record.value or b""):
+        for each in decode_records(data, position, header):
+            for part in (each.key or b"", each.value or b""):
                 for read in (
                     group_records.read_key,
                     group_records.read_offset_value,
@@ -168,14 +169,28 @@ class Drawer:
 
     def draw(self) -> bytes:
         rng = self._rng
-        data = rng.choice(self._good)
+        data = rng.choice(self._good) if rng.random() < 0.85 else self._of_large_numbers()
         if rng.random() < 0.2:
             data += rng.choice(self._good)
         roll = rng.random()
+        if roll < 0.1:
+            return data
         if roll < 0.45:
             return self._inside(data)
         data = self._damaged(data)
         return data if roll < 0.6 else self._resealed(data)
+
+    def _of_large_numbers(self) -> bytes:
+        """A batch that is as it should be, but for the values of its numbers."""
+        rng = self._rng
+        records = [
+            record(time=rng.choice(NUMBERS), offset=rng.choice((0, 1, number, rng.choice(NUMBERS))))
+            for number in range(rng.randint(1, 3))
+        ]
+        data = bytearray(batch_of(records, rng.choice(list(Codec))))
+        struct.pack_into(">qq", data, 27, rng.choice(NUMBERS), rng.choice(NUMBERS))
+        struct.pack_into(">q", data, 0, rng.choice((0, 0, *NUMBERS)))
+        return sealed(data)
 
     def _inside(self, data: bytes) -> bytes:
         """Damage below the compression, under a header and a checksum that are right."""

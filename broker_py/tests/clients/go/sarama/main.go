@@ -165,20 +165,23 @@ func (self *member) Setup(session sarama.ConsumerGroupSession) error {
 	self.lock.Lock()
 	defer self.lock.Unlock()
 	self.session = session
-	self.owned = slices.Clone(session.Claims()[self.topic])
-	slices.Sort(self.owned)
 	return nil
 }
 
-func (self *member) Cleanup(session sarama.ConsumerGroupSession) error {
-	self.lock.Lock()
-	defer self.lock.Unlock()
-	self.lost = append(self.lost, self.owned...)
-	self.owned = nil
-	return nil
-}
+func (self *member) Cleanup(session sarama.ConsumerGroupSession) error { return nil }
 
+// ConsumeClaim runs for as long as the partition is the member's; a cooperative session outlives its claims.
 func (self *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	self.lock.Lock()
+	self.owned = append(self.owned, claim.Partition())
+	slices.Sort(self.owned)
+	self.lock.Unlock()
+	defer func() {
+		self.lock.Lock()
+		defer self.lock.Unlock()
+		self.owned = slices.DeleteFunc(self.owned, func(each int32) bool { return each == claim.Partition() })
+		self.lost = append(self.lost, claim.Partition())
+	}()
 	for {
 		select {
 		case message, ok := <-claim.Messages():
@@ -228,18 +231,30 @@ func (self *member) Close() {
 }
 
 func rebalance() {
-	topic := Topic("rebalance")
+	share("rebalance", sarama.NewBalanceStrategyRange, false)
+}
+
+func cooperative() {
+	share("cooperative", sarama.NewBalanceStrategyCooperativeSticky, true)
+}
+
+func share(feature string, strategy func() sarama.BalanceStrategy, cooperative bool) {
+	topic := Topic(feature)
 	manual := config()
 	manual.Producer.Partitioner = sarama.NewManualPartitioner
 	source := producer(Servers, manual)
 	defer source.Close()
 	ShareAndResume(
-		func() Member { return startMember(topic, config()) },
+		func() Member {
+			ofMember := config()
+			ofMember.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{strategy()}
+			return startMember(topic, ofMember)
+		},
 		func(value string, partition int32) {
 			_, _, err := source.SendMessage(
 				&sarama.ProducerMessage{Topic: topic, Partition: partition, Value: sarama.StringEncoder(value)})
 			Check(err)
-		}, false)
+		}, cooperative)
 }
 
 func idempotent() *sarama.Config {
@@ -416,6 +431,7 @@ func main() {
 		{"lz4", codec("lz4", sarama.CompressionLZ4)},
 		{"zstd", codec("zstd", sarama.CompressionZSTD)},
 		{"rebalance", rebalance},
+		{"cooperative", cooperative},
 		{"static-member", staticMember},
 		{"idempotence", idempotence},
 		{"transactions", transactions},
@@ -425,7 +441,7 @@ func main() {
 		{"configs", withAdmin(configs)},
 		{"groups-admin", withAdmin(groupsAdmin)},
 		{"delete-records", withAdmin(deleteRecords)},
-	}, map[string]string{"cooperative": "its strategies are eager"})
+	}, nil)
 }
 
 func staticMember() {
