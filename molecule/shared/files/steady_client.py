@@ -20,7 +20,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 PERIOD_S = 0.02
-DEADLINE_S = 3600
+DEADLINE_S = 4 * 3600
 REST_S = 120
 NEXT_S = 0.5
 REFUSALS = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL)
@@ -138,7 +138,9 @@ def main() -> None:
         "longest_pause_s": round(clients.longest, 1),
         "errors": told.errors[:10],
     }
-    pathlib.Path(output).write_text(json.dumps(result))
+    whole = pathlib.Path(f"{output}.part")
+    whole.write_text(json.dumps(result))
+    whole.rename(output)
 
 
 main()
