@@ -280,6 +280,8 @@ def carry_out(order: dict[str, Any], directory: Directory) -> None:
 
 def main() -> None:
     order = json.load(sys.stdin)
+    # Ansible before 2.19 makes texts of the numbers that templates give.
+    order.update({name: int(order[name]) for name in ("days", "renew_days", "not_before") if name in order})
     dry_run = "--dry-run" in sys.argv[1:]
     directory = Directory(Path(order["directory"]), dry_run)
     try:
