@@ -61,7 +61,7 @@ KAFKA_JVM := $(CURDIR)/.cache/kafka-jvm
 JVM_LIBS := mvn -q -B -f broker_py/tests/jvm/pom.xml dependency:copy-dependencies -DincludeScope=runtime
 
 jvm: packages jvm-libs ## this broker beside Apache Kafka, and in its place (needs mvn and java)
-	cd broker_py && python -m pytest -q tests/jvm $(AGAIN)
+	cd broker_py && python -m pytest -q tests/jvm tests/storage/test_jvm.py $(AGAIN)
 
 jvm-libs: ## fetch Apache Kafka's jars, with which the tests ask the JVM (needs mvn)
 	$(JVM_LIBS) -P 3.9 -DoutputDirectory=$(KAFKA_JVM)/libs

@@ -263,6 +263,13 @@ class TestConsumer:
         assert captured.out == ""
         assert message in captured.err.splitlines()[0]
 
+    def test_with_zookeeper_a_slip_is_one_line(self, capsys: pytest.CaptureFixture[str]) -> None:
+        slip = "Option topic requires an argument"
+        assert console_consumer.main(["--zookeeper", "k:1", "--from-beginning", "--topic"]) == 1
+        assert capsys.readouterr().err.splitlines() == [slip]
+        assert console_consumer.main(["--bootstrap-server", "k:1", "--from-beginning", "--topic"]) == 1
+        assert capsys.readouterr().err.splitlines()[:2] == [slip, f"{'Option':40} Description"]
+
     def test_wrong_words_are_argument_errors(self) -> None:
         with pytest.raises(ArgumentError):
             consumer("--topic t")

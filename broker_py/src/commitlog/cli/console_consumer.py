@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from commitlog.cli import terminal
 from commitlog.cli.console_consumer_options import FOREVER, OPTIONS, SUMMARY, ConsumerCommand, parse_command
-from commitlog.cli.jopt import Parsed, UsageError
+from commitlog.cli.jopt import ArgumentError, Parsed, UsageError
 from commitlog.cli.message_formatter import ConsumedRecord
 from commitlog.cli.topics_errors import ToolError
 
@@ -42,7 +42,10 @@ class Stopped(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return terminal.run_tool(_main, arguments, summary=SUMMARY, options=OPTIONS, misread=UsageError)
+    words = sys.argv[1:] if arguments is None else arguments
+    # Kafka 3.9 shows its options below what it cannot read; for --zookeeper, which it has not, a line does.
+    misread = ArgumentError if any(word.startswith("--zookeeper") for word in words) else UsageError
+    return terminal.run_tool(_main, words, summary=SUMMARY, options=OPTIONS, misread=misread)
 
 
 def _main(parsed: Parsed) -> int:
